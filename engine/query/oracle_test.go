@@ -1,0 +1,410 @@
+package query_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"math/big"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"postern/engine/query"
+)
+
+// The matcher and the order once more, written plainly on what encoding/json
+// makes of the text, to compare the real ones with. Objects become lists of
+// members, because their order counts.
+
+type member struct {
+	name  string
+	value any
+}
+
+type object []member
+
+type missing struct{}
+
+func decode(text string) any {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	v := decodeValue(d)
+	if d.More() {
+		panic("more than one value: " + text)
+	}
+	return v
+}
+
+func decodeValue(d *json.Decoder) any {
+	token, err := d.Token()
+	if err != nil {
+		panic(err)
+	}
+	switch token {
+	case json.Delim('{'):
+		o := object{}
+		for d.More() {
+			name, _ := d.Token()
+			o = append(o, member{name.(string), decodeValue(d)})
+		}
+		d.Token()
+		return o
+	case json.Delim('['):
+		a := []any{}
+		for d.More() {
+			a = append(a, decodeValue(d))
+		}
+		d.Token()
+		return a
+	}
+	return token
+}
+
+func (o object) get(name string) any {
+	for _, m := range o {
+		if m.name == name {
+			return m.value
+		}
+	}
+	return missing{}
+}
+
+func naiveRank(v any) int {
+	switch v.(type) {
+	case missing, nil:
+		return 0
+	case json.Number:
+		return 1
+	case string:
+		return 2
+	case object:
+		return 3
+	case []any:
+		return 4
+	case bool:
+		return 5
+	}
+	panic(fmt.Sprintf("%T", v))
+}
+
+func naiveCompare(a, b any) int {
+	if naiveRank(a) != naiveRank(b) {
+		return naiveRank(a) - naiveRank(b)
+	}
+	switch a := a.(type) {
+	case json.Number:
+		x, _ := new(big.Rat).SetString(string(a))
+		y, _ := new(big.Rat).SetString(string(b.(json.Number)))
+		return x.Cmp(y)
+	case string:
+		return strings.Compare(a, b.(string))
+	case bool:
+		if a == b.(bool) {
+			return 0
+		} else if a {
+			return 1
+		}
+		return -1
+	case []any:
+		b := b.([]any)
+		for i := range min(len(a), len(b)) {
+			if c := naiveCompare(a[i], b[i]); c != 0 {
+				return c
+			}
+		}
+		return len(a) - len(b)
+	case object:
+		b := b.(object)
+		for i := range min(len(a), len(b)) {
+			if c := naiveRank(a[i].value) - naiveRank(b[i].value); c != 0 {
+				return c
+			}
+			if c := strings.Compare(a[i].name, b[i].name); c != 0 {
+				return c
+			}
+			if c := naiveCompare(a[i].value, b[i].value); c != 0 {
+				return c
+			}
+		}
+		return len(a) - len(b)
+	}
+	return 0
+}
+
+// naiveReach lists the values that a path leads to from an object.
+func naiveReach(o object, path []string) []any {
+	v := o.get(path[0])
+	if len(path) == 1 {
+		return []any{v}
+	}
+	switch v := v.(type) {
+	case object:
+		return naiveReach(v, path[1:])
+	case []any:
+		return naiveThrough(v, path[1:])
+	}
+	return []any{missing{}}
+}
+
+func naiveThrough(array []any, path []string) (found []any) {
+	for i, e := range array {
+		if o, ok := e.(object); ok {
+			found = append(found, naiveReach(o, path)...)
+		}
+		if path[0] != strconv.Itoa(i) {
+			continue
+		}
+		if len(path) == 1 {
+			found = append(found, e)
+			continue
+		}
+		switch e := e.(type) {
+		case object:
+			found = append(found, naiveReach(e, path[1:])...)
+		case []any:
+			found = append(found, naiveThrough(e, path[1:])...)
+		}
+	}
+	return found
+}
+
+func naiveMatch(filter, doc object) bool {
+	for _, m := range filter {
+		switch m.name {
+		case "$and":
+			for _, f := range m.value.([]any) {
+				if !naiveMatch(f.(object), doc) {
+					return false
+				}
+			}
+		case "$or":
+			found := false
+			for _, f := range m.value.([]any) {
+				found = found || naiveMatch(f.(object), doc)
+			}
+			if !found {
+				return false
+			}
+		default:
+			var values []any
+			for _, v := range naiveReach(doc, strings.Split(m.name, ".")) {
+				if a, ok := v.([]any); ok {
+					values = append(values, a...)
+				}
+				values = append(values, v)
+			}
+			ops, isObject := m.value.(object)
+			if !isObject || len(ops) == 0 || !strings.HasPrefix(ops[0].name, "$") {
+				ops = object{{"$eq", m.value}}
+			}
+			for _, op := range ops {
+				if !naiveOperator(op.name, op.value, values) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+func naiveOperator(name string, operand any, values []any) bool {
+	some := func(holds func(v any) bool) bool {
+		for _, v := range values {
+			if holds(v) {
+				return true
+			}
+		}
+		return false
+	}
+	equals := func(operand any) func(any) bool {
+		return func(v any) bool { return naiveCompare(v, operand) == 0 }
+	}
+	ranged := func(wanted func(c int) bool) bool {
+		return some(func(v any) bool {
+			return naiveRank(v) == naiveRank(operand) && wanted(naiveCompare(v, operand))
+		})
+	}
+	switch name {
+	case "$eq":
+		return some(equals(operand))
+	case "$ne":
+		return !some(equals(operand))
+	case "$gt":
+		return ranged(func(c int) bool { return c > 0 })
+	case "$gte":
+		return ranged(func(c int) bool { return c >= 0 })
+	case "$lt":
+		return ranged(func(c int) bool { return c < 0 })
+	case "$lte":
+		return ranged(func(c int) bool { return c <= 0 })
+	case "$in", "$nin":
+		in := false
+		for _, o := range operand.([]any) {
+			in = in || some(equals(o))
+		}
+		return in == (name == "$in")
+	case "$exists":
+		there := some(func(v any) bool { return v != missing{} })
+		return there == operand.(bool)
+	}
+	panic(name)
+}
+
+var seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0 takes one from the clock")
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if *seedFlag == 0 {
+		*seedFlag = uint64(time.Now().UnixNano())
+	}
+	os.Exit(m.Run())
+}
+
+// newRand returns a source that the test log names.
+func newRand(t *testing.T) *rand.Rand {
+	t.Logf("to repeat: -seed=%d", *seedFlag)
+	return rand.New(rand.NewPCG(*seedFlag, 0))
+}
+
+func pick(r *rand.Rand, from ...string) string { return from[r.IntN(len(from))] }
+
+// Few names and few values, so that they meet often.
+
+func randomName(r *rand.Rand) string { return pick(r, "a", "b", "0", "1", "c") }
+
+func randomScalar(r *rand.Rand) string {
+	return pick(r, `null`, `true`, `false`, `0`, `-0.0`, `1`, `1.0`, `10e-1`, `2`, `-1`, `9007199254740993`, `9007199254740992`,
+		`"a"`, `"\u0061"`, `"b"`, `""`, `"é"`, `"\u00e9"`)
+}
+
+func randomValue(r *rand.Rand, depth int) string {
+	var b bytes.Buffer
+	switch k := r.IntN(6); {
+	case depth > 0 && k < 2:
+		b.WriteByte('[')
+		for i := range r.IntN(4) {
+			if i > 0 {
+				b.WriteString(pick(r, ",", " , "))
+			}
+			b.WriteString(randomValue(r, depth-1))
+		}
+		b.WriteByte(']')
+	case depth > 0 && k < 4:
+		b.WriteString(randomObject(r, depth))
+	default:
+		b.WriteString(randomScalar(r))
+	}
+	return b.String()
+}
+
+func randomObject(r *rand.Rand, depth int) string {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	used := map[string]bool{}
+	for range r.IntN(4) {
+		name := randomName(r)
+		if used[name] {
+			continue
+		}
+		if len(used) > 0 {
+			b.WriteByte(',')
+		}
+		used[name] = true
+		spelled := `"` + name + `"`
+		if r.IntN(8) == 0 {
+			spelled = fmt.Sprintf(`"\u%04x"`, name[0])
+		}
+		b.WriteString(spelled + pick(r, ":", " : ") + randomValue(r, depth-1))
+	}
+	b.WriteByte('}')
+	return b.String()
+}
+
+func randomPath(r *rand.Rand) string {
+	path := pick(r, "a", "b", "c")
+	for r.IntN(2) == 0 && len(path) < 8 {
+		path += "." + randomName(r)
+	}
+	return path
+}
+
+func randomFilter(r *rand.Rand, depth int) string {
+	parts := map[string]string{}
+	for range 1 + r.IntN(2) {
+		if depth > 0 && r.IntN(5) == 0 {
+			var inner []string
+			for range 1 + r.IntN(3) {
+				inner = append(inner, randomFilter(r, depth-1))
+			}
+			parts[pick(r, "$and", "$or")] = "[" + strings.Join(inner, ",") + "]"
+			continue
+		}
+		if r.IntN(3) == 0 {
+			parts[randomPath(r)] = randomValue(r, 2)
+			continue
+		}
+		ops := map[string]string{}
+		for range 1 + r.IntN(2) {
+			switch op := pick(r, "$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists"); op {
+			case "$in", "$nin":
+				var values []string
+				for range r.IntN(4) {
+					values = append(values, randomValue(r, 2))
+				}
+				ops[op] = "[" + strings.Join(values, ",") + "]"
+			case "$exists":
+				ops[op] = pick(r, "true", "false")
+			default:
+				ops[op] = randomValue(r, 2)
+			}
+		}
+		parts[randomPath(r)] = join(ops)
+	}
+	return join(parts)
+}
+
+func join(parts map[string]string) string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		list = append(list, strconv.Quote(name)+":"+parts[name])
+	}
+	return "{" + strings.Join(list, ",") + "}"
+}
+
+func TestMatchAgreesWithTheNaiveMatcher(t *testing.T) {
+	r := newRand(t)
+	filters := 25_000
+	if testing.Short() {
+		filters = 2_000
+	}
+	pairs, matches := 0, 0
+	for range filters {
+		text := randomFilter(r, 2)
+		f, err := query.ParseFilter([]byte(text))
+		if err != nil {
+			t.Fatalf("ParseFilter(%s) = %v", text, err)
+		}
+		plain := decode(text).(object)
+		for range 10 {
+			d := randomObject(r, 4)
+			want := naiveMatch(plain, decode(d).(object))
+			if got := f.Match(doc(t, d)); got != want {
+				t.Fatalf("%s on %s = %v; want %v", text, d, got, want)
+			}
+			pairs++
+			if want {
+				matches++
+			}
+		}
+	}
+	t.Logf("%d pairs, %d matches", pairs, matches)
+	if matches < pairs/20 || matches > pairs*19/20 {
+		t.Errorf("%d of %d pairs match: the test looks at one side only", matches, pairs)
+	}
+}

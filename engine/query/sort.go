@@ -1,0 +1,152 @@
+package query
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"postern/engine/document"
+)
+
+// maxSortKeys bounds the work of comparing two documents.
+const maxSortKeys = 32
+
+// A Sort is an order of documents: the first key decides, where it is equal
+// the second does, and so on. The zero Sort is no order: all are equal.
+type Sort struct {
+	keys []sortKey
+}
+
+type sortKey struct {
+	path       path
+	descending bool
+}
+
+// ParseSort parses an object that maps paths to 1 (ascending) or -1
+// (descending); the strings "1" and "-1", and true for 1, are tolerated. A text
+// that does not begin with a brace is a bare path, ascending. Empty text and
+// {} are no order. The error is an *Error.
+func ParseSort(text []byte) (Sort, error) {
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 {
+		return Sort{}, nil
+	}
+	if text[0] != '{' {
+		return parseBareSort(text)
+	}
+	v, err := document.Parse(text, document.Query)
+	if err != nil {
+		return Sort{}, &Error{Msg: "sort is " + err.Error()}
+	}
+	var s Sort
+	for key, direction := range v.Members() {
+		fail := func(format string, args ...any) (Sort, error) {
+			return Sort{}, &Error{Msg: fmt.Sprintf("sort at byte %d: ", key.Offset(text)) + fmt.Sprintf(format, args...)}
+		}
+		if len(s.keys) == maxSortKeys {
+			return fail("more than %d keys", maxSortKeys)
+		}
+		at, err := parsePath(key.Text())
+		if err != nil {
+			return fail("%v", err)
+		}
+		switch {
+		case isDirection(direction, "1"), direction.Bool():
+			s.keys = append(s.keys, sortKey{at, false})
+		case isDirection(direction, "-1"):
+			s.keys = append(s.keys, sortKey{at, true})
+		default:
+			return fail("the direction of %.40q is neither 1 nor -1", key.Text())
+		}
+	}
+	return s, nil
+}
+
+// isDirection reports whether v is that number, or a string that says it.
+func isDirection(v document.Value, number string) bool {
+	if v.Kind() == document.Number {
+		return document.CompareNumbers(v.Raw(), []byte(number)) == 0
+	}
+	return v.TextIs(number)
+}
+
+func parseBareSort(text []byte) (Sort, error) {
+	name := string(text)
+	if !utf8.ValidString(name) || strings.ContainsAny(name, `"'{}[],:`) || strings.ContainsFunc(name, unicode.IsControl) {
+		return Sort{}, &Error{Msg: "sort is neither an object nor the name of a field"}
+	}
+	at, err := parsePath(name)
+	if err != nil {
+		return Sort{}, &Error{Msg: "sort: " + err.Error()}
+	}
+	return Sort{[]sortKey{{path: at}}}, nil
+}
+
+// None reports whether the sort leaves every order as it is.
+func (s Sort) None() bool { return len(s.keys) == 0 }
+
+// Compare returns less than 0 when a comes before b, more than 0 when it comes
+// after it, and 0 when the sort does not tell them apart.
+func (s Sort) Compare(a, b document.Value) int {
+	for _, k := range s.keys {
+		if c := k.compare(k.value(a), k.value(b)); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// values returns what the document is ordered by, one value a key, in dst.
+func (s Sort) values(dst []document.Value, doc document.Value) []document.Value {
+	for _, k := range s.keys {
+		dst = append(dst, k.value(doc))
+	}
+	return dst
+}
+
+// compareValues orders what values returned.
+func (s Sort) compareValues(a, b []document.Value) int {
+	for i, k := range s.keys {
+		if c := k.compare(a[i], b[i]); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+func (k sortKey) compare(a, b document.Value) int {
+	if k.descending {
+		return compare(b, a)
+	}
+	return compare(a, b)
+}
+
+// value returns the value of a document that the key orders it by.
+func (k sortKey) value(doc document.Value) document.Value {
+	v := doc
+	for i, s := range k.path {
+		if v.Kind() == document.Array {
+			e := extreme{greatest: k.descending}
+			k.path[i:].each(v, &e, false)
+			return e.best
+		}
+		v = v.Get(s.name)
+	}
+	return v
+}
+
+// An extreme is asked about every value that a path reaches, and keeps the
+// least or the greatest. It holds for none, so that the search goes on.
+type extreme struct {
+	greatest, found bool
+	best            document.Value
+}
+
+func (e *extreme) holds(v document.Value) bool {
+	if !e.found || (compare(v, e.best) < 0) != e.greatest {
+		e.found, e.best = true, v
+	}
+	return false
+}
