@@ -1,0 +1,154 @@
+package model
+
+import "postern/acl/oracle"
+
+func (c *call) putUser() Response {
+	u, refusal := c.userInPath()
+	if refusal != nil {
+		return *refusal
+	}
+	b, refusal := c.readBody()
+	if refusal != nil {
+		return *refusal
+	}
+	password, passwordOK := optionalText(b.object, "password")
+	if v, _ := b.object.get("password"); v == "" || !passwordOK {
+		return refuse("ParameterValueOutOfRange")
+	}
+	username, usernameOK := optionalText(b.object, "username")
+	if !usernameOK || username != "" && !c.validUsername(username) {
+		return refuse("ParameterValueOutOfRange")
+	}
+	if c.hidden(u) {
+		return refuse("UserNotFound")
+	}
+	self := c.who.Role == oracle.User && c.who.ID == u.id
+	if !self && !c.may(oracle.Write, c.app.users, u) {
+		return refuse("InsufficientCredentials")
+	}
+	if !self && c.who.Role != oracle.Master {
+		if password != "" {
+			return refuse("InsufficientCredentials")
+		}
+		return c.putForeignUser(u, b)
+	}
+	if username != "" {
+		if other := c.app.userNamed(username); other != nil && other != u {
+			return refuse("UserAlreadyExists")
+		}
+	}
+	if _, sent := b.object.get("password"); !sent || len(b.object) > 1 {
+		c.replaceUser(u, b, username)
+	}
+	u.amendACL(c.who, b)
+	c.stampUser(u)
+
+	extra := statusOf(u)
+	if extra == nil {
+		extra = map[string]any{}
+	}
+	if password != "" {
+		c.changePassword(u, password, self, extra)
+	} else if self && c.session != nil {
+		extra["authtoken"] = c.session.token
+	}
+	return answer(200, c.userBody(u, u.doc(), extra))
+}
+
+// replaceUser puts the fields that were sent in the place of those stored,
+// except that name and e-mail address stay when they are not sent.
+func (c *call) replaceUser(u *record, b body, username string) {
+	old := u.body
+	u.body = b.object.without(kept...)
+	if username == "" {
+		name, _ := old.get("username")
+		username = name.(string)
+	}
+	u.body = append(Object{{"username", username}}, u.body...)
+	email, _ := b.object.get("email")
+	if email == nil {
+		email, _ = old.get("email")
+	}
+	if email != nil {
+		u.body = append(u.body, Member{"email", email})
+	}
+}
+
+// changePassword ends all sessions of the user and begins one for himself, if
+// it is he who changes it. A password that is the old one may also be taken
+// for no change; what the server did shows in the token.
+func (c *call) changePassword(u *record, password string, self bool, extra map[string]any) {
+	unchanged := password == u.password
+	u.password = password
+	if !self {
+		c.app.endSessions(u)
+		return
+	}
+	told, ok := c.told("_kmd", "authtoken")
+	if unchanged && c.session != nil && told == c.session.token {
+		extra["authtoken"] = told
+		return
+	}
+	if unchanged && c.session == nil && !ok && c.real != nil {
+		return
+	}
+	c.app.endSessions(u)
+	extra["authtoken"] = c.newSession(u)
+}
+
+// putForeignUser is an update by somebody who may write the record but whose
+// account it is not (D1).
+func (c *call) putForeignUser(u *record, b body) Response {
+	stay := Object{}
+	for _, name := range []string{"username", "email"} {
+		if v, ok := u.body.get(name); ok {
+			stay = append(stay, Member{name, v})
+		}
+	}
+	custom := b.object.without(kept...)
+	u.body = append(stay, custom...)
+	c.stampUser(u)
+	if c.may(oracle.Read, c.app.users, u) {
+		return answer(200, c.userBody(u, u.doc(), nil))
+	}
+	m := c.userBody(u, whatHeSent(u, custom), nil)
+	m["username"], m["email"] = anything, anything
+	return answer(200, m)
+}
+
+func (c *call) stampUser(u *record) {
+	if !u.staleLMT {
+		c.stampUpdated(u)
+		return
+	}
+	u.lmt = c.chosen(timeShape, c.m.time(), "_kmd", "lmt")
+	u.staleLMT = false
+}
+
+func (c *call) deleteUser() Response {
+	u, refusal := c.userInPath()
+	if refusal != nil {
+		return *refusal
+	}
+	if c.hidden(u) {
+		return refuse("UserNotFound")
+	}
+	if !c.may(oracle.Write, c.app.users, u) {
+		return refuse("InsufficientCredentials")
+	}
+	hard := c.version <= 1
+	switch {
+	case c.query.Get("hard") == "true":
+		hard = true
+	case c.query.Get("hard") == "false", c.query.Get("soft") == "true":
+		hard = false
+	}
+	c.app.endSessions(u)
+	if hard {
+		c.app.users.remove(u)
+		return answer(204, nil)
+	}
+	u.suspended = true
+	u.staleLMT = true
+	return answer(204, nil)
+}
