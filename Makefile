@@ -1,0 +1,54 @@
+# make run builds and serves a development server; make check is what a change
+# must pass; make help lists the rest. Only race needs a C compiler, only test
+# needs Node.js with npm (for the real clients).
+GO      ?= go
+PACKAGES = ./...
+BINARY  := postern
+FUZZTIME ?= 5s
+export CGO_ENABLED = 0
+
+.PHONY: help run build test check static race fuzz bench clean
+
+help:
+	@echo "run    build and start a development server"
+	@echo "build  build the binary ./$(BINARY)"
+	@echo "test   the whole test suite, with real clients from npm"
+	@echo "check  static checks, build, test, race, a short fuzz"
+	@echo "race   the tests where goroutines meet, under the race detector (needs a C compiler)"
+	@echo "fuzz   every fuzz target for FUZZTIME ($(FUZZTIME))"
+	@echo "bench  measure, side by side with the floors of this machine"
+	@echo "clean  remove what was built"
+
+run: build
+	./$(BINARY) dev
+
+build:
+	$(GO) build -trimpath -ldflags "-s -w" -o $(BINARY) .
+
+test:
+	$(GO) test -timeout 14m $(PACKAGES)
+
+static:
+	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
+	$(GO) vet $(PACKAGES)
+	$(GO) tool staticcheck $(PACKAGES)
+	for os in linux darwin; do for arch in amd64 arm64; do GOOS=$$os GOARCH=$$arch $(GO) build -o /dev/null . || exit 1; done; done
+	GOOS=windows GOARCH=amd64 $(GO) build -o /dev/null .
+
+check: static build test race fuzz
+
+# -short: the long histories run without the detector, in test.
+race:
+	CGO_ENABLED=1 $(GO) test -short -race -tags invariants -timeout 14m ./acl ./auth ./engine ./engine/store
+
+fuzz:
+	@set -e; for p in $$($(GO) list $(PACKAGES)); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+	    echo "fuzz $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; \
+	  done; done
+
+bench:
+	$(GO) run ./bench
+
+clean:
+	rm -f $(BINARY)

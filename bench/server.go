@@ -1,0 +1,157 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"postern/acl"
+	"postern/auth"
+	"postern/engine"
+	"postern/engine/store"
+)
+
+const appKey = "kid_bench"
+
+// server is a Postern on a real directory behind a real loopback socket.
+type server struct {
+	engine  *engine.Engine
+	http    *engine.Server
+	address string
+	users   []account
+	secrets engine.AppSecrets
+	stop    sync.Once
+}
+
+type account struct{ id, name, token string }
+
+func startServer(dir string) (*server, error) {
+	driver, err := store.OpenBadger(dir, store.Options{NoBallast: true})
+	if err != nil {
+		return nil, err
+	}
+	e, err := engine.Open(engine.Config{Driver: driver, Argon: auth.CheapParams, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	if err != nil {
+		return nil, err
+	}
+	s := &server{engine: e}
+	if s.secrets, err = e.CreateApp(engine.NewApp{Key: appKey}); err != nil {
+		return nil, err
+	}
+	l, err := engine.Listen("127.0.0.1:0", nil, false)
+	if err != nil {
+		return nil, err
+	}
+	s.address = l.Addr().String()
+	s.http = engine.NewServer(e, false)
+	s.http.Serve(l, func(err error) { fmt.Fprintln(os.Stderr, "serving:", err) })
+	for i := range 100 {
+		a, err := s.signUp(fmt.Sprintf("user%03d", i))
+		if err != nil {
+			return nil, err
+		}
+		s.users = append(s.users, a)
+	}
+	return s, nil
+}
+
+func (s *server) close() {
+	s.stop.Do(func() {
+		s.http.Stop(time.Second)
+		if err := s.engine.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "closing:", err)
+		}
+	})
+}
+
+func (s *server) signUp(name string) (account, error) {
+	c := newClient(s.address, "Basic "+base64.StdEncoding.EncodeToString([]byte(appKey+":"+s.secrets.AppSecret)))
+	status, body, err := c.do("POST", "/user/"+appKey, fmt.Appendf(nil, `{"username":%q,"password":%q}`, name, name))
+	if err != nil || status != 201 {
+		return account{}, fmt.Errorf("sign-up: status %d %s %w", status, body, err)
+	}
+	var u struct {
+		ID  string `json:"_id"`
+		KMD struct {
+			Token string `json:"authtoken"`
+		} `json:"_kmd"`
+	}
+	err = json.Unmarshal(body, &u)
+	return account{u.ID, name, u.KMD.Token}, err
+}
+
+// fill makes a private collection of n entities that belong to the users in
+// turn, so that each sees one in a hundred.
+func (s *server) fill(collection string, n int) error {
+	if err := s.engine.SetLevel(appKey, collection, acl.Private); err != nil {
+		return err
+	}
+	const workers = 64
+	errs := make(chan error, workers)
+	for w := range workers {
+		go func() {
+			for i := w; i < n; i += workers {
+				if err := s.engine.PutDocument(appKey, collection, s.users[i%len(s.users)].id, document(i)); err != nil {
+					errs <- err
+					return
+				}
+			}
+			errs <- nil
+		}()
+	}
+	var first error
+	for range workers {
+		if err := <-errs; err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// clients returns one client a connection, each as one of the users.
+func (s *server) clients(n int) []*client {
+	out := make([]*client, n)
+	for i := range out {
+		out[i] = newClient(s.address, "Kinvey "+s.users[i%len(s.users)].token)
+	}
+	return out
+}
+
+// client is one connection. It is used by one goroutine.
+type client struct {
+	http          *fasthttp.HostClient
+	authorization string
+	req           fasthttp.Request
+	res           fasthttp.Response
+}
+
+func newClient(address, authorization string) *client {
+	return &client{authorization: authorization, http: &fasthttp.HostClient{
+		Addr: address, MaxConns: 1, NoDefaultUserAgentHeader: true,
+		Dial: func(addr string) (net.Conn, error) { return net.Dial("tcp", addr) },
+	}}
+}
+
+// do sends a request; the body it returns is valid until the next call.
+func (c *client) do(method, path string, body []byte) (int, []byte, error) {
+	c.req.Reset()
+	c.res.Reset()
+	c.req.Header.SetMethod(method)
+	c.req.SetRequestURI("http://" + c.http.Addr + path)
+	if c.authorization != "" {
+		c.req.Header.Set("Authorization", c.authorization)
+	}
+	if body != nil {
+		c.req.Header.SetContentType("application/json")
+		c.req.SetBodyRaw(body)
+	}
+	err := c.http.Do(&c.req, &c.res)
+	return c.res.StatusCode(), c.res.Body(), err
+}

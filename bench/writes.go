@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// writes measures durable writes against the rate at which this disk syncs.
+func writes(dir string) error {
+	floor := &series{name: "1/fdatasync", measure: func() (float64, error) { return syncRate(filepath.Join(dir, "sync")) }}
+	s, err := startServer(filepath.Join(dir, "writes"))
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	engineRate := func(writers int) func() (float64, error) {
+		return func() (float64, error) {
+			return loop(writers, func(w, i int) error {
+				return s.engine.PutDocument(appKey, "writes", s.users[w%len(s.users)].id, document(i))
+			})
+		}
+	}
+	all := []*series{
+		floor,
+		{name: "engine, 64 writers", measure: engineRate(64)},
+		{name: "engine, 256 writers", measure: engineRate(256)},
+		{name: "HTTP, 32 connections", measure: func() (float64, error) {
+			clients := s.clients(32)
+			return loop(len(clients), func(w, i int) error {
+				status, _, err := clients[w].do("POST", "/appdata/"+appKey+"/writes", document(i))
+				if err == nil && status != 201 {
+					err = fmt.Errorf("status %d", status)
+				}
+				return err
+			})
+		}},
+	}
+	if err := interleave(all); err != nil {
+		return err
+	}
+	fmt.Printf("durable writes (medians of %d rounds)\n", *rounds)
+	for _, x := range all {
+		fmt.Printf("  %-24s %9.0f/s  %5.1fx 1/fdatasync\n", x.name, x.median(), x.median()/floor.median())
+	}
+	return nil
+}
+
+// document is an entity of about 330 bytes.
+func document(i int) []byte {
+	return fmt.Appendf(nil, `{"score":%d,"category":"c%02d","title":"entity number %d","text":"%0180d"}`, i*7919%100_000, i%50, i, i)
+}
+
+// loop calls do from several goroutines for the length of a measurement and
+// returns the calls a second.
+func loop(workers int, do func(worker, i int) error) (float64, error) {
+	var n atomic.Int64
+	var failed atomic.Pointer[error]
+	var wg sync.WaitGroup
+	began := time.Now()
+	for w := range workers {
+		wg.Go(func() {
+			for time.Since(began) < *length && failed.Load() == nil {
+				if err := do(w, int(n.Add(1))); err != nil {
+					failed.Store(&err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	took := time.Since(began)
+	if err := failed.Load(); err != nil {
+		return 0, *err
+	}
+	return float64(n.Load()) / took.Seconds(), nil
+}
+
+// syncRate overwrites a preallocated file and syncs it, again and again.
+func syncRate(name string) (float64, error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	block := make([]byte, 4096)
+	for range 4096 {
+		if _, err := f.Write(block); err != nil {
+			return 0, err
+		}
+	}
+	if err := f.Sync(); err != nil {
+		return 0, err
+	}
+	return loop(1, func(_, i int) error {
+		if _, err := f.WriteAt(block, int64(i%4096)*4096); err != nil {
+			return err
+		}
+		return fdatasync(f)
+	})
+}

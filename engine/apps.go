@@ -1,0 +1,211 @@
+package engine
+
+import (
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"postern/acl"
+	"postern/auth"
+	"postern/engine/document"
+	"postern/engine/store"
+)
+
+// NewApp says what an app to be created is like.
+type NewApp struct {
+	Key          string // "": made up
+	Name         string
+	Environment  string // "": Development
+	AppSecret    string // "": made up
+	MasterSecret string // "": made up
+	Options      AppOptions
+}
+
+// AppSecrets are the secrets of an app as they are shown once.
+type AppSecrets struct {
+	Key          string
+	AppSecret    string
+	MasterSecret string
+}
+
+// CreateApp makes an app and returns its secrets, which are kept as hashes
+// only.
+func (e *Engine) CreateApp(n NewApp) (AppSecrets, error) {
+	s := AppSecrets{Key: n.Key, AppSecret: n.AppSecret, MasterSecret: n.MasterSecret}
+	if s.Key == "" {
+		var b [6]byte
+		e.readRandom(b[:])
+		s.Key = "kid_" + hex.EncodeToString(b[:])
+	}
+	if !collectionName(s.Key) {
+		return AppSecrets{}, fault(errIdentifier, "an app key is 1 to 123 letters, digits, '-' and '_'")
+	}
+	if s.AppSecret == "" {
+		s.AppSecret = auth.NewSecret(e.Random())
+	}
+	if s.MasterSecret == "" {
+		s.MasterSecret = auth.NewSecret(e.Random())
+	}
+	if n.Name == "" {
+		n.Name = s.Key
+	}
+	if n.Environment == "" {
+		n.Environment = "Development"
+	}
+	if n.Options.GroupCreation == "" {
+		n.Options.GroupCreation = "master"
+	}
+	in := &createApp{config: appConfig{
+		Key: s.Key, Name: n.Name, Environment: n.Environment, APIVersion: factoryAPI,
+		NextCollection: firstCollection, Options: n.Options,
+		AppSecrets:    []secret{{Digest: auth.SecretDigest(s.AppSecret)}},
+		MasterSecrets: []secret{{Digest: auth.SecretDigest(s.MasterSecret)}},
+	}}
+	if err := e.committer.submit(nil, in); err != nil {
+		return AppSecrets{}, err
+	}
+	return s, nil
+}
+
+type createApp struct{ config appConfig }
+
+func (in *createApp) audit() auditLine {
+	return auditLine{By: "operator", Act: "create app", App: in.config.Key}
+}
+
+func (in *createApp) plan(d *draft) ([]store.Op, error) {
+	if _, taken := d.directory().byKey[in.config.Key]; taken {
+		return nil, fault(errBadRequest, "app %q exists", in.config.Key)
+	}
+	c := in.config
+	c.Number, c.Created = d.systemState().next, d.now
+	return []store.Op{
+		{Key: store.Key{Table: tableSystem, ID: "next"}, Value: encodeRow(c.Number + 1)},
+		{Key: store.Key{Table: tableApp, ID: c.Key}, Value: encodeRow(&c)},
+		{Key: store.Key{App: c.Number, Table: tableCollection, ID: "user"}, Value: encodeRow(&collectionRow{Number: userCollection})},
+		{Key: store.Key{App: c.Number, Table: tableCollection, ID: "group"}, Value: encodeRow(&collectionRow{Number: groupCollection})},
+	}, nil
+}
+
+// changeApp edits the settings of an app.
+type changeApp struct {
+	app    *app
+	by     string
+	act    string
+	change func(c *appConfig, now int64) error
+}
+
+func (in *changeApp) audit() auditLine {
+	return auditLine{By: in.by, Act: in.act, App: in.app.key}
+}
+
+func (in *changeApp) plan(d *draft) ([]store.Op, error) {
+	c := *d.state(in.app).config
+	if err := in.change(&c, d.now); err != nil {
+		return nil, err
+	}
+	return []store.Op{{Key: store.Key{Table: tableApp, ID: c.Key}, Value: encodeRow(&c)}}, nil
+}
+
+// addSecret puts a new secret in front. The newest old one lives on for the
+// overlap; older ones end now, so that at most two live.
+func addSecret(secrets []secret, digest auth.Digest, now int64, overlap time.Duration) []secret {
+	out := []secret{{Digest: digest}}
+	if overlap > 0 && len(secrets) > 0 {
+		old := secrets[0]
+		if until := now + overlap.Milliseconds(); old.Until == 0 || until < old.Until {
+			old.Until = until
+		}
+		out = append(out, old)
+	}
+	return out
+}
+
+// CreateOperator makes an operator of the server.
+func (e *Engine) CreateOperator(email, password string) error {
+	if email == "" || password == "" {
+		return fault(errOutOfRange, "an operator needs an e-mail address and a password")
+	}
+	phc, err := e.hasher.Hash(e.context(), e.Random(), password)
+	if err != nil {
+		return fmt.Errorf("hashing the password: %w", err)
+	}
+	return e.committer.submit(nil, &createOperator{email: email, phc: phc})
+}
+
+type createOperator struct{ email, phc string }
+
+func (in *createOperator) audit() auditLine {
+	return auditLine{By: "operator", Act: "create operator", Item: in.email}
+}
+
+func (in *createOperator) plan(d *draft) ([]store.Op, error) {
+	if _, taken := d.systemState().operators.Get(in.email); taken {
+		return nil, fault(errBadRequest, "operator %q exists", in.email)
+	}
+	row := &operatorRow{Email: in.email, Password: in.phc, Generation: 1}
+	return []store.Op{{Key: store.Key{Table: tableOperator, ID: in.email}, Value: encodeRow(row)}}, nil
+}
+
+// CreateUser makes a user of an app with a chosen id-less record, as seeding
+// does: name, password and nothing else. It returns his id.
+func (e *Engine) CreateUser(appKey, username, password string) (string, error) {
+	a, ok := e.appByKey(appKey)
+	if !ok {
+		return "", errAppNotFound
+	}
+	phc, err := e.hasher.Hash(e.context(), e.Random(), password)
+	if err != nil {
+		return "", err
+	}
+	in := &signUp{app: a, id: e.newID(), username: username, phc: phc}
+	own := entityBody{members: document.AppendQuote([]byte(`,"username":`), username)}
+	in.members = own.withID(in.id)
+	return in.id, e.committer.submit(a, in)
+}
+
+// PutDocument stores an entity as a user of the app, or as the master when
+// user is "". It is for seeding; requests come through the routes.
+func (e *Engine) PutDocument(appKey, collection, user string, doc []byte) error {
+	a, ok := e.appByKey(appKey)
+	if !ok {
+		return errAppNotFound
+	}
+	if err := validCollection(collection); err != nil {
+		return err
+	}
+	v, err := document.Parse(doc, document.Body)
+	if err != nil {
+		return err
+	}
+	b, err := readEntity(v)
+	if err != nil {
+		return err
+	}
+	if b.id == "" {
+		b.id = e.newID()
+	}
+	subject := acl.Subject{Role: acl.RoleMaster}
+	if user != "" {
+		subject, _ = a.view.Load().subject(user)
+	}
+	return e.committer.submit(a, &putEntity{
+		app: a, subject: subject, collection: collection, id: b.id, members: b.withID(b.id),
+		sent: b.acl, sentText: b.aclText,
+	})
+}
+
+// SetLevel sets the level of a collection and makes the collection if need be.
+func (e *Engine) SetLevel(appKey, collection string, level acl.Level) error {
+	a, ok := e.appByKey(appKey)
+	if !ok {
+		return errAppNotFound
+	}
+	if err := managed(collection); err != nil {
+		return err
+	}
+	return e.committer.submit(a, &setCollection{app: a, by: "operator", name: collection, level: level})
+}
+
+// HasApps tells whether any app exists.
+func (e *Engine) HasApps() bool { return len(e.apps.Load().byKey) > 0 }

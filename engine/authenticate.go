@@ -1,0 +1,210 @@
+package engine
+
+import (
+	"context"
+	"math"
+
+	"postern/acl"
+	"postern/auth"
+)
+
+// authenticate finds out who asks and whether the route takes such
+// credentials. It is the only place where a request gets its subject. Routes
+// for anyone do not come here.
+func (r *Request) authenticate() error {
+	if r.local {
+		// The administration socket: whoever can open it owns the data.
+		r.operator = "socket"
+		r.subject = acl.Subject{Role: acl.RoleMaster}
+		r.principals = acl.PrincipalsOf(r.subject)
+		return nil
+	}
+	cred, err := auth.ParseAuthorization(r.ctx.Request.Header.Peek("Authorization"))
+	if err != nil {
+		return fault(errCredentials, "malformed Authorization header")
+	}
+	switch cred.Scheme {
+	case auth.Basic:
+		if r.app == nil {
+			return errCredentials
+		}
+		err = r.basic(cred.Name, cred.Password)
+	case auth.Session:
+		err = r.byToken(cred.Token)
+	default:
+		return fault(errCredentials, "the request carries no credentials")
+	}
+	if err != nil {
+		return err
+	}
+	if r.operator != "" {
+		return nil // byToken gives this only where the route takes operators
+	}
+	if !r.route.allow.takes(r.subject.Role) {
+		return fault(errInsufficient, "%s", wrongRole(r.route.allow))
+	}
+	return nil
+}
+
+func wrongRole(a allow) string {
+	switch {
+	case a&asUser != 0 && a&asMaster != 0:
+		return "this needs an end user of the app or the master secret"
+	case a&asUser != 0:
+		return "this needs an end user of the app"
+	case a&asMaster != 0 && a&asApp == 0:
+		return "this needs the master secret"
+	}
+	return "this needs the app secret or the master secret"
+}
+
+// basic takes a Basic header: the app key with one of its secrets, or a user's
+// name and password. A user cannot have the app key as his name.
+func (r *Request) basic(name, password string) error {
+	if name != r.app.key {
+		id, err := r.e.checkPassword(r, name, password)
+		if err != nil {
+			return err
+		}
+		r.setUser(id)
+		return nil
+	}
+	role := acl.RoleNone
+	// Both lists are always walked, so that the time tells nothing.
+	if matches(r.view.config.AppSecrets, password, r.start) {
+		role = acl.RoleApp
+	}
+	if matches(r.view.config.MasterSecrets, password, r.start) {
+		role = acl.RoleMaster
+	}
+	if role == acl.RoleNone {
+		return errCredentials
+	}
+	r.subject = acl.Subject{Role: role}
+	r.principals = acl.PrincipalsOf(r.subject)
+	return nil
+}
+
+func matches(secrets []secret, given string, now int64) bool {
+	found := false
+	for _, s := range secrets {
+		ok := s.Digest.Matches(given) // constant time: the caller is not yet trusted
+		if ok && (s.Until == 0 || now < s.Until) {
+			found = true
+		}
+	}
+	return found
+}
+
+func (r *Request) setUser(id string) {
+	r.subject, r.principals = r.view.subject(id)
+}
+
+// byToken takes a session token: of a user of this app, or of an operator
+// where the route takes operators. The two are looked up in different places,
+// so neither is ever taken for the other.
+func (r *Request) byToken(token string) error {
+	digest := auth.TokenDigest(token)
+	if r.route.allow&asOperator != 0 {
+		st := r.e.system.Load()
+		if n, ok := st.sessions.Get(string(digest[:])); ok && st.live(n) &&
+			!auth.Expired(unixTime(r.start), unixTime(n.Created), unixTime(n.Created), 0, operatorSession) {
+			r.operator = n.User
+			r.session = n
+			r.subject = acl.Subject{Role: acl.RoleMaster}
+			r.principals = acl.PrincipalsOf(r.subject)
+			return nil
+		}
+	}
+	if r.app == nil {
+		return errCredentials
+	}
+	if r.version == 0 {
+		return fault(errFeature, "session authentication needs API version 1 or higher")
+	}
+	n, ok := r.view.sessions.Get(string(digest[:]))
+	if !ok || !r.view.live(n, r.start) {
+		return fault(errCredentials, "Unable to validate the authorization token included in the request")
+	}
+	r.session, r.token = n, token
+	r.setUser(n.User)
+	r.e.touch(r.app, n, r.start)
+	return nil
+}
+
+// checkPassword verifies a user's name and password for a login or a Basic
+// header. A name that does not exist, a wrong password and a suspended user
+// cost the same and answer the same.
+func (e *Engine) checkPassword(r *Request, name, password string) (id string, err error) {
+	view := r.view
+	if id, generation, ok := e.verified.Get(r.app.key, name, password, unixTime(r.start)); ok {
+		a, exists := view.accounts.Get(id)
+		if exists && a.Suspended == 0 && a.Generation == generation && a.Username == name {
+			return id, nil
+		}
+	}
+	id, exists := view.names.Get(name)
+	var a *account
+	if exists {
+		a, exists = view.accounts.Get(id)
+	}
+	phc := ""
+	if exists && a.Suspended == 0 {
+		phc = a.Password
+	}
+	ok, rehash, err := e.verifyPassword(r, r.app.key, name, password, phc)
+	if err != nil {
+		return "", err
+	}
+	if !ok {
+		return "", errCredentials
+	}
+	if rehash {
+		e.raiseCost(r, id, a.Generation, password)
+	}
+	e.verified.Put(r.app.key, name, password, id, a.Generation, unixTime(r.start))
+	return id, nil
+}
+
+// verifyPassword is the one way to an Argon2 computation on behalf of a
+// stranger: admitted by the throttle first, so that junk cannot fill the queue
+// that logins wait in. An empty phc is an account that does not exist; it
+// costs the same.
+func (e *Engine) verifyPassword(r *Request, app, account, password, phc string) (ok, rehash bool, err error) {
+	now, network := unixTime(r.start), r.network()
+	limited := network != ""
+	known := true
+	if limited {
+		wait, admitted := e.throttle.Admit(now, app, account, network)
+		if !admitted {
+			e.metrics.throttled.Inc()
+			return false, false, slow(errTooManyRequests, int(math.Ceil(wait.Seconds())))
+		}
+		known = e.throttle.Known(now, app, account, network)
+	}
+	ok, rehash, err = e.hasher.Verify(context.Background(), phc, password, known)
+	if limited {
+		switch {
+		case err != nil:
+			e.throttle.Undo(now, app, account, network)
+		case ok:
+			e.throttle.Succeeded(now, app, account, network)
+		default:
+			e.throttle.Failed(now, app, account, network)
+		}
+	}
+	return ok, rehash, err
+}
+
+// touch remembers that a session was used and writes it down now and then, if
+// the app ends idle sessions at all.
+func (e *Engine) touch(a *app, n *session, now int64) {
+	idle := a.view.Load().config.Options.SessionIdle
+	if idle <= 0 {
+		return
+	}
+	n.seen.Store(now)
+	if now-n.LastSeen > max(idle.Milliseconds()/10, 1000) && n.saving.CompareAndSwap(false, true) {
+		e.background(func() { _ = e.committer.submit(a, &touchSession{app: a, digest: n.digest, seen: now}) })
+	}
+}

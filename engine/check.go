@@ -1,0 +1,196 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"postern/acl"
+	"postern/engine/store"
+)
+
+// Check derives everything anew from the store and compares: the rows with
+// their checksums and the log (I3), the counts and digests that were committed
+// with the entities (I2), the index and the group counts with a decision for
+// each entity (I6). It calls report for everything that is wrong and returns
+// an error when it could not look.
+//
+// On a store that is in use it checks the moment at which it began.
+func Check(ctx context.Context, driver store.Driver, report func(problem string)) error {
+	if v, ok := driver.(interface {
+		Verify(context.Context, func(string)) error
+	}); ok {
+		if err := v.Verify(ctx, report); err != nil {
+			return fmt.Errorf("verifying the store: %w", err)
+		}
+	}
+	view, err := driver.View()
+	if err != nil {
+		return err
+	}
+	defer view.Close()
+	st, err := load(view)
+	if err != nil {
+		report(err.Error())
+		return nil
+	}
+	for _, a := range st.directory.byKey {
+		a.view.Load().check(func(format string, args ...any) {
+			report("app " + a.key + ": " + fmt.Sprintf(format, args...))
+		})
+	}
+	return nil
+}
+
+// Check compares the running state with the store, as Check does, and with the
+// state that the store would be loaded into.
+func (e *Engine) Check(report func(problem string)) error {
+	in := &checkpoint{e: e}
+	if err := e.committer.submit(nil, in); err != nil {
+		return err
+	}
+	if in.err != nil {
+		return in.err
+	}
+	for key, s := range in.live {
+		a, ok := in.loaded.directory.byKey[key]
+		if !ok {
+			report("app " + key + ": not in the store")
+			continue
+		}
+		say := func(format string, args ...any) { report("app " + key + ": " + fmt.Sprintf(format, args...)) }
+		s.check(say)
+		s.differ(a.view.Load(), say)
+	}
+	return nil
+}
+
+// checkpoint loads the store while the committer stands still, so that the
+// store and the published views are of the same moment.
+type checkpoint struct {
+	e      *Engine
+	live   map[string]*appState
+	loaded *loaded
+	err    error
+}
+
+func (in *checkpoint) plan(*draft) ([]store.Op, error) {
+	view, err := in.e.driver.View()
+	if err != nil {
+		in.err = err
+		return nil, nil
+	}
+	defer view.Close()
+	in.loaded, in.err = load(view)
+	in.live = map[string]*appState{}
+	for key, a := range in.e.apps.Load().byKey {
+		in.live[key] = a.view.Load()
+	}
+	return nil, nil
+}
+
+// check compares the index, the counts and the references to groups with what
+// the entities say.
+func (s *appState) check(say func(string, ...any)) {
+	s.collections.Scan(func(name string, c *collection) bool {
+		var index *acl.Index
+		var changes []acl.Change
+		var count countRow
+		refs := map[string]int{}
+		c.byID.Scan(func(id string, e *entity) bool {
+			if at, ok := c.byPos.Get(e.pos); !ok || at != e {
+				say("collection %s: entity %q is not at its position %d", name, id, e.pos)
+			}
+			if now, err := acl.Parse(e.aclText()); err != nil || !now.Equal(e.acl) {
+				say("collection %s: entity %q serves an _acl that is not the one decided by", name, id)
+			}
+			if c.number != userCollection || s.active(id) {
+				changes = append(changes, acl.Change{Pos: e.pos, New: e.acl})
+			}
+			count.Count++
+			xor(&count.Digest, e.digest())
+			for g := range e.acl.Groups() {
+				refs[g]++
+			}
+			if c.number == groupCollection {
+				for _, g := range nestedGroups(e) {
+					refs[g]++
+				}
+			}
+			return true
+		})
+		index = index.Apply(changes)
+		if diff := index.Diff(c.index); diff != "" {
+			say("collection %s: the index differs from the entities: %s (I6)", name, diff)
+		}
+		if count.Count != c.check.Count || count.Digest != c.check.Digest {
+			say("collection %s: %d entities counted, %d recorded, or the digest differs (I2)", name, count.Count, c.check.Count)
+		}
+		if c.byPos.Len() != int(count.Count) {
+			say("collection %s: %d positions for %d entities", name, c.byPos.Len(), count.Count)
+		}
+		n := 0
+		c.groupRefs.Scan(func(id string, k int) bool {
+			n++
+			if refs[id] != k {
+				say("collection %s: group %q is named by %d ACLs, counted %d (I6)", name, id, refs[id], k)
+			}
+			return true
+		})
+		if n != len(refs) {
+			say("collection %s: %d groups are named, %d counted (I6)", name, len(refs), n)
+		}
+		return true
+	})
+	s.accounts.Scan(func(id string, a *account) bool {
+		if holder, ok := s.names.Get(a.Username); !ok || holder != id {
+			say("user %q is not found by his name", id)
+		}
+		if _, ok := s.user(id); !ok {
+			say("user %q has no record", id)
+		}
+		return true
+	})
+}
+
+// differ compares the running state with one that was loaded from the store.
+func (s *appState) differ(l *appState, say func(string, ...any)) {
+	if !bytes.Equal(encodeRow(s.config), encodeRow(l.config)) {
+		say("the settings differ from the store")
+	}
+	s.collections.Scan(func(name string, c *collection) bool {
+		o := l.collection(name)
+		if o == nil || o.number != c.number || o.level != c.level {
+			say("collection %s differs from the store", name)
+			return true
+		}
+		if o.check.Count != c.check.Count || o.check.Digest != c.check.Digest {
+			say("collection %s: %d entities in memory, %d in the store, or the digest differs (I2)", name, c.check.Count, o.check.Count)
+		}
+		c.byID.Scan(func(id string, e *entity) bool {
+			if x, ok := o.byID.Get(id); !ok || !bytes.Equal(x.row, e.row) {
+				say("collection %s: entity %q differs from the store (I2)", name, id)
+			}
+			return true
+		})
+		return true
+	})
+	if s.collections.Len() != l.collections.Len() {
+		say("%d collections in memory, %d in the store", s.collections.Len(), l.collections.Len())
+	}
+	if s.accounts.Len() != l.accounts.Len() || s.sessions.Len() != l.sessions.Len() || s.names.Len() != l.names.Len() {
+		say("users or sessions differ from the store")
+	}
+	s.sessions.Scan(func(digest string, n *session) bool {
+		if o, ok := l.sessions.Get(digest); !ok || o.User != n.User || o.Generation != n.Generation {
+			say("a session of user %q differs from the store", n.User)
+		}
+		return true
+	})
+	s.accounts.Scan(func(id string, a *account) bool {
+		if o, ok := l.accounts.Get(id); !ok || o.privateRow != a.privateRow {
+			say("the account of user %q differs from the store", id)
+		}
+		return true
+	})
+}

@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"errors"
+	"sync"
+
+	"postern/engine/store"
+)
+
+// The cleaner removes the rows of dropped collections, a batch at a time,
+// through the committer like everybody else.
+type cleaner struct {
+	e    *Engine
+	wake chan struct{} // capacity 1
+	quit chan struct{}
+	over sync.WaitGroup
+}
+
+const cleanBatch = 256
+
+func startCleaner(e *Engine) *cleaner {
+	c := &cleaner{e: e, wake: make(chan struct{}, 1), quit: make(chan struct{})}
+	c.over.Go(c.run)
+	c.nudge()
+	return c
+}
+
+// nudge makes the cleaner look for work.
+func (c *cleaner) nudge() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (c *cleaner) stop() {
+	close(c.quit)
+	c.over.Wait()
+}
+
+func (c *cleaner) run() {
+	for {
+		select {
+		case <-c.quit:
+			return
+		case <-c.wake:
+		}
+		for _, a := range c.e.apps.Load().byNumber {
+			a.view.Load().dropped.Scan(func(number uint32, _ struct{}) bool {
+				err := c.clean(a, number)
+				if err != nil && !errors.Is(err, errStopped) {
+					c.e.config.Logger.Error("cleaning a dropped collection", "app", a.key, "error", err)
+				}
+				return err == nil
+			})
+		}
+	}
+}
+
+// clean removes the rows of one dropped collection and then the mark.
+func (c *cleaner) clean(a *app, number uint32) error {
+	for {
+		select {
+		case <-c.quit:
+			return errStopped
+		default:
+		}
+		keys, err := c.batch(a, number)
+		if err != nil {
+			return err
+		}
+		if len(keys) == 0 {
+			return c.e.committer.submit(a, &wipe{app: a, number: number,
+				keys: []store.Key{
+					{App: a.number, Table: tableCount, Collection: number},
+					{App: a.number, Table: tableDropped, Collection: number},
+				}})
+		}
+		if err := c.e.committer.submit(a, &wipe{app: a, number: number, keys: keys}); err != nil {
+			return err
+		}
+	}
+}
+
+var errEnough = errors.New("enough")
+
+// batch returns the keys of some rows that are left.
+func (c *cleaner) batch(a *app, number uint32) ([]store.Key, error) {
+	view, err := c.e.driver.View()
+	if err != nil {
+		return nil, err
+	}
+	defer view.Close()
+	var keys []store.Key
+	err = view.Scan(store.OfCollection(a.number, tableEntity, number), func(row store.Row) error {
+		keys = append(keys, row.Key)
+		if len(keys) == cleanBatch {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return keys, err
+}
+
+// wipe deletes rows of a dropped collection.
+type wipe struct {
+	app    *app
+	number uint32
+	keys   []store.Key
+}
+
+func (*wipe) frugal() {}
+
+func (in *wipe) plan(d *draft) ([]store.Op, error) {
+	if _, dropped := d.state(in.app).dropped.Get(in.number); !dropped {
+		return nil, nil
+	}
+	ops := make([]store.Op, len(in.keys))
+	for i, k := range in.keys {
+		ops[i] = store.Op{Key: k, Quiet: true}
+	}
+	return ops, nil
+}

@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"postern/auth"
+	"postern/engine"
+)
+
+func serveCommand(s streams) *cobra.Command {
+	srv := &server{}
+	var cert, key string
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the apps of a data directory",
+		Long: `Serve the apps of a data directory.
+
+The first start on an empty directory makes an app and an operator and prints
+their secrets, once. They can be given instead, each in an environment variable
+or in a file that NAME_FILE names: POSTERN_APP_KEY, POSTERN_APP_SECRET,
+POSTERN_MASTER_SECRET, POSTERN_OPERATOR_EMAIL, POSTERN_OPERATOR_PASSWORD.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := newLogger(cmd, s.err)
+			if err != nil {
+				return err
+			}
+			srv.dir, _ = cmd.Flags().GetString("data")
+			if (cert == "") != (key == "") {
+				return usageError{errors.New("--tls-cert and --tls-key go together")}
+			}
+			if cert != "" {
+				if srv.certificates, err = engine.LoadCertificates(cert, key); err != nil {
+					return err
+				}
+			}
+			srv.config.Throttle = auth.DefaultLimits
+			srv.config.Quota = auth.DefaultQuota
+			srv.prepare = func(e *engine.Engine) error { return firstStart(s, e) }
+			srv.ready = func(_ *engine.Engine, url string) error {
+				log.Info("serving", "url", url, "data", srv.dir, "version", Version)
+				return nil
+			}
+			return srv.run(log)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&srv.listen, "listen", "127.0.0.1:8080", "address to listen on")
+	f.StringVar(&cert, "tls-cert", "", "certificate file (PEM); read again on HUP")
+	f.StringVar(&key, "tls-key", "", "key file (PEM)")
+	f.BoolVar(&srv.insecure, "insecure-http", false, "plain HTTP on an address that is not loopback")
+	f.BoolVar(&srv.options.AcceptLoss, "accept-loss", false, "start although acknowledged writes are missing")
+	return c
+}
+
+// given returns a secret from the environment or from the file named there.
+func given(name string) (string, error) {
+	file := os.Getenv(name + "_FILE")
+	if file == "" {
+		return os.Getenv(name), nil
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("%s_FILE: %w", name, err)
+	}
+	return strings.TrimRight(string(b), "\r\n"), nil
+}
+
+// firstStart makes the first app and operator of an empty store. What was made
+// up is printed; what was given is not.
+func firstStart(s streams, e *engine.Engine) error {
+	if e.HasApps() {
+		return nil
+	}
+	var values [5]string
+	for i, name := range []string{"POSTERN_APP_KEY", "POSTERN_APP_SECRET", "POSTERN_MASTER_SECRET", "POSTERN_OPERATOR_EMAIL", "POSTERN_OPERATOR_PASSWORD"} {
+		var err error
+		if values[i], err = given(name); err != nil {
+			return err
+		}
+	}
+	email, password := values[3], values[4]
+	if email == "" {
+		email = "operator@localhost"
+	}
+	shown := password
+	if password == "" {
+		password = auth.NewSecret(e.Random())
+		shown = password
+	} else {
+		shown = "(as given)"
+	}
+	if err := e.CreateOperator(email, password); err != nil {
+		return err
+	}
+	made, err := e.CreateApp(engine.NewApp{
+		Key: values[0], AppSecret: values[1], MasterSecret: values[2], Name: "My App",
+		Options: engine.AppOptions{PasswordPolicy: true},
+	})
+	if err != nil {
+		return err
+	}
+	show := func(given, secret string) string {
+		if given != "" {
+			return "(as given)"
+		}
+		return secret
+	}
+	_, err = fmt.Fprintf(s.out, `This is the first start. The following is shown once and kept as hashes only:
+
+  app key            %s
+  app secret         %s
+  master secret      %s
+  operator           %s
+  operator password  %s
+
+`, made.Key, show(values[1], made.AppSecret), show(values[2], made.MasterSecret), email, shown)
+	return err
+}

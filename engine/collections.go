@@ -1,0 +1,188 @@
+package engine
+
+import (
+	"github.com/valyala/fasthttp"
+
+	"postern/acl"
+	"postern/engine/document"
+	"postern/engine/store"
+)
+
+// The management of collections, in the form that kinvey-cli speaks: the
+// Settings page of a server without a console.
+
+// setCollection creates a collection or changes its level.
+type setCollection struct {
+	app    *app
+	by     string
+	name   string
+	level  acl.Level
+	insert bool // an existing one is an error
+
+	created bool
+}
+
+func (in *setCollection) audit() auditLine {
+	return auditLine{By: in.by, Act: "set level " + in.level.WireName(), App: in.app.key, Item: in.name}
+}
+
+func (in *setCollection) plan(d *draft) ([]store.Op, error) {
+	s := d.state(in.app)
+	c := s.collection(in.name)
+	if c == nil {
+		in.created = true
+		_, ops := newCollectionOps(s, in.name, in.level)
+		return ops, nil
+	}
+	in.created = false
+	if in.insert {
+		return nil, fault(errBadRequest, "collection %q exists", in.name)
+	}
+	return []store.Op{{
+		Key:   store.Key{App: in.app.number, Table: tableCollection, ID: in.name},
+		Value: encodeRow(&collectionRow{Number: c.number, Level: in.level}),
+	}}, nil
+}
+
+// dropCollection removes a collection. Its entities are unreachable from then
+// on; their rows are cleaned away in the background.
+type dropCollection struct {
+	app  *app
+	by   string
+	name string
+}
+
+func (*dropCollection) frugal() {}
+
+func (in *dropCollection) audit() auditLine {
+	return auditLine{By: in.by, Act: "drop collection", App: in.app.key, Item: in.name}
+}
+
+func (in *dropCollection) plan(d *draft) ([]store.Op, error) {
+	c := d.state(in.app).collection(in.name)
+	if c == nil {
+		return nil, errCollectionNotFound
+	}
+	return []store.Op{
+		{Key: store.Key{App: in.app.number, Table: tableDropped, Collection: c.number}, Value: []byte{}},
+		{Key: store.Key{App: in.app.number, Table: tableCollection, ID: in.name}},
+	}, nil
+}
+
+// manager names who manages, for the audit.
+func (r *Request) manager() string {
+	if r.operator != "" {
+		return "operator " + r.operator
+	}
+	return subjectName(r.subject)
+}
+
+// managed checks the name of a collection that is managed by its name: any
+// valid one, and user, whose level may be set.
+func managed(name string) error {
+	if name == "user" {
+		return nil
+	}
+	return validCollection(name)
+}
+
+func appendCollection(dst []byte, name string, level acl.Level) []byte {
+	dst = document.AppendQuote(append(dst, `{"name":`...), name)
+	dst = document.AppendQuote(append(dst, `,"permissions":`...), level.WireName())
+	return append(dst, '}')
+}
+
+func (e *Engine) listCollections(r *Request) error {
+	body := []byte{'['}
+	r.view.collections.Scan(func(name string, c *collection) bool {
+		if c.number == groupCollection {
+			return true // groups have no level to set
+		}
+		if len(body) > 1 {
+			body = append(body, ',')
+		}
+		body = appendCollection(body, name, c.level)
+		return true
+	})
+	return r.json(fasthttp.StatusOK, append(body, ']'))
+}
+
+func (e *Engine) getCollection(r *Request) error {
+	if err := managed(r.param(0)); err != nil {
+		return err
+	}
+	c := r.view.collection(r.param(0))
+	if c == nil {
+		return errCollectionNotFound
+	}
+	return r.json(fasthttp.StatusOK, appendCollection(nil, c.name, c.level))
+}
+
+// levelIn reads the permissions member; a collection without one is Shared.
+func levelIn(doc document.Value, otherwise acl.Level) (acl.Level, error) {
+	v := doc.Get("permissions")
+	if v.Kind() == document.Missing || v.Kind() == document.Null {
+		return otherwise, nil
+	}
+	if v.Kind() == document.String {
+		if l, ok := acl.ParseLevel(v.Text()); ok {
+			return l, nil
+		}
+	}
+	return 0, fault(errOutOfRange, "permissions must be one of append-read, append-only, read-only and write")
+}
+
+func (e *Engine) createCollection(r *Request) error {
+	doc, err := r.object()
+	if err != nil {
+		return err
+	}
+	name := doc.Get("name")
+	if name.Kind() != document.String {
+		return fault(errIdentifier, "name must be a string")
+	}
+	if err := validCollection(name.Text()); err != nil {
+		return err
+	}
+	level, err := levelIn(doc, acl.Shared)
+	if err != nil {
+		return err
+	}
+	in := &setCollection{app: r.app, by: r.manager(), name: name.Text(), level: level, insert: true}
+	if err := e.committer.submit(r.app, in); err != nil {
+		return err
+	}
+	return r.json(fasthttp.StatusCreated, appendCollection(nil, in.name, level))
+}
+
+func (e *Engine) putCollection(r *Request) error {
+	name := r.param(0)
+	if err := managed(name); err != nil {
+		return err
+	}
+	doc, err := r.object()
+	if err != nil {
+		return err
+	}
+	level, err := levelIn(doc, r.view.level(r.view.collection(name)))
+	if err != nil {
+		return err
+	}
+	in := &setCollection{app: r.app, by: r.manager(), name: name, level: level}
+	if err := e.committer.submit(r.app, in); err != nil {
+		return err
+	}
+	return r.json(fasthttp.StatusOK, appendCollection(nil, name, level))
+}
+
+func (e *Engine) deleteCollection(r *Request) error {
+	name := r.param(0)
+	if err := validCollection(name); err != nil {
+		return err
+	}
+	if err := e.committer.submit(r.app, &dropCollection{app: r.app, by: r.manager(), name: name}); err != nil {
+		return err
+	}
+	e.cleaner.nudge()
+	return r.nothing()
+}

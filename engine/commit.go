@@ -1,0 +1,422 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"postern/engine/store"
+)
+
+// An intent is a change that somebody asks for. plan decides it: it reads the
+// draft, which holds the published state and the earlier intents of the same
+// group, and returns the rows to write or the refusal. It must change nothing,
+// so a refused intent leaves no trace, and it may be asked again when its
+// group has to be formed anew. Passwords are hashed and texts parsed before
+// an intent is submitted, never in plan.
+type intent interface {
+	plan(d *draft) ([]store.Op, error)
+}
+
+// audited is an intent that leaves a line in the record's audit part.
+type audited interface {
+	audit() auditLine
+}
+
+// auditLine says who did what; it holds no secret and no body.
+type auditLine struct {
+	By   string `json:"by"`
+	Act  string `json:"act"`
+	App  string `json:"app,omitempty"`
+	Item string `json:"item,omitempty"`
+}
+
+// The size of a group, with room left for the counts that close it: what the
+// store would refuse as too big cannot be formed.
+const (
+	groupOps   = 512
+	groupBytes = store.MaxRecordBytes - store.MaxBesideBytes
+	queueLimit = 8192
+)
+
+var errStopped = errors.New("the committer has stopped")
+
+// submission is an intent on its way through the committer.
+type submission struct {
+	app    *app // nil: the system's
+	intent intent
+	done   chan error // capacity 1
+}
+
+// The committer is the one write path: a single goroutine that takes intents in
+// groups, decides each on a draft, appends one record, publishes the draft as
+// the new views, and only then answers.
+type committer struct {
+	e    *Engine
+	wake chan struct{} // capacity 1
+	quit chan struct{}
+	over chan struct{}
+
+	mu      sync.Mutex // guards below
+	queues  map[*app][]*submission
+	turn    []*app // apps with a non-empty queue, in the order of their turns
+	waiting int
+	stopped bool
+}
+
+func newCommitter(e *Engine) *committer {
+	c := &committer{
+		e:      e,
+		wake:   make(chan struct{}, 1),
+		quit:   make(chan struct{}),
+		over:   make(chan struct{}),
+		queues: map[*app][]*submission{},
+	}
+	go c.run()
+	return c
+}
+
+// submissions are pooled with their channel, so a write costs no allocation for
+// the way through the committer.
+var submissions = sync.Pool{New: func() any { return &submission{done: make(chan error, 1)} }}
+
+// submit hands an intent over and waits for its outcome. nil means that its
+// effects are durable and in the published view. It does not end early: an
+// intent that is in the queue may be committed at any moment.
+func (c *committer) submit(a *app, in intent) error {
+	s, err := c.enqueue(a, in)
+	if err != nil {
+		return err
+	}
+	return s.wait()
+}
+
+// submitAll hands several intents over at once and returns the outcome of each.
+func (c *committer) submitAll(a *app, in []intent) []error {
+	waiting := make([]*submission, len(in))
+	outcomes := make([]error, len(in))
+	for i := range in {
+		waiting[i], outcomes[i] = c.enqueue(a, in[i])
+	}
+	for i, s := range waiting {
+		if s != nil {
+			outcomes[i] = s.wait()
+		}
+	}
+	return outcomes
+}
+
+func (c *committer) enqueue(a *app, in intent) (*submission, error) {
+	s := submissions.Get().(*submission)
+	s.app, s.intent = a, in
+	c.mu.Lock()
+	if c.stopped || c.waiting >= queueLimit {
+		c.mu.Unlock()
+		s.app, s.intent = nil, nil
+		submissions.Put(s)
+		return nil, errStopped
+	}
+	q := c.queues[a]
+	if len(q) == 0 {
+		c.turn = append(c.turn, a)
+	}
+	c.queues[a] = append(q, s)
+	c.waiting++
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+	return s, nil
+}
+
+// wait returns the outcome and gives the submission back.
+func (s *submission) wait() error {
+	err := <-s.done
+	s.app, s.intent = nil, nil
+	submissions.Put(s)
+	return err
+}
+
+// take moves up to groupOps waiting submissions into group, one of each app in
+// turn, so that a busy app cannot keep the others waiting.
+func (c *committer) take(group []*submission) []*submission {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(group) < groupOps && len(c.turn) > 0 {
+		a := c.turn[0]
+		q := c.queues[a]
+		group = append(group, q[0])
+		c.waiting--
+		q[0] = nil
+		if q = q[1:]; len(q) > 0 {
+			c.queues[a] = q
+			c.turn = append(c.turn[1:], a)
+		} else {
+			delete(c.queues, a)
+			c.turn = c.turn[1:]
+		}
+	}
+	return group
+}
+
+func (c *committer) run() {
+	defer close(c.over)
+	var group []*submission
+	for {
+		c.gather()
+		if group = c.take(group); len(group) > 0 {
+			group = c.commit(group)
+			continue
+		}
+		select {
+		case <-c.wake:
+		case <-c.quit:
+			c.drain()
+			return
+		}
+	}
+}
+
+// gather lets the goroutines that can run submit what they have, for as long
+// as that makes the next group larger: writers that were just answered are
+// about to write again, and a group costs one sync whatever its size.
+func (c *committer) gather() {
+	for last := -1; ; {
+		runtime.Gosched()
+		c.mu.Lock()
+		n := c.waiting
+		c.mu.Unlock()
+		if n == last || n >= groupOps {
+			return
+		}
+		last = n
+	}
+}
+
+// drain commits what is still waiting and stops.
+func (c *committer) drain() {
+	c.mu.Lock()
+	c.stopped = true
+	c.mu.Unlock()
+	for group := c.take(nil); len(group) > 0; group = c.take(c.commit(group)) {
+	}
+}
+
+// stop refuses new intents, commits the waiting ones and returns when the
+// committer has ended.
+func (c *committer) stop() {
+	close(c.quit)
+	<-c.over
+}
+
+// commit decides and appends one group and answers its members. It returns the
+// submissions that did not fit, for the next group.
+func (c *committer) commit(group []*submission) (rest []*submission) {
+	for {
+		d := newDraft(c.e)
+		outcomes := make([]error, len(group))
+		n := 0
+		for ; n < len(group); n++ {
+			fits, err := d.take(group[n].intent)
+			if !fits {
+				break
+			}
+			outcomes[n] = err
+		}
+		err := d.append()
+		if errors.Is(err, store.ErrNoSpace) && !d.small {
+			// What frees space or ends something still fits.
+			group = refuseLarge(group, err)
+			continue
+		}
+		if errors.Is(err, store.ErrConflict) {
+			// Somebody else has written: forget the draft, learn what was written,
+			// and decide again.
+			if err = c.e.reload(); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			c.fail(err)
+		} else {
+			d.publish()
+		}
+		for i, s := range group[:n] {
+			if outcomes[i] == nil {
+				outcomes[i] = err
+			}
+			s.done <- outcomes[i]
+		}
+		return group[n:]
+	}
+}
+
+// A frugal intent ends or removes something. It is still taken when there is
+// too little space for others.
+type frugal interface{ frugal() }
+
+// refuseLarge answers the intents that are not frugal with err and returns the
+// others.
+func refuseLarge(group []*submission, err error) []*submission {
+	small := group[:0]
+	for _, s := range group {
+		if _, ok := s.intent.(frugal); ok {
+			small = append(small, s)
+		} else {
+			s.done <- err
+		}
+	}
+	return small
+}
+
+// fail stops accepting anything after an append whose outcome is not known.
+// Refusals that wrote nothing are no failures.
+func (c *committer) fail(err error) {
+	if errors.Is(err, store.ErrNoSpace) || errors.Is(err, store.ErrTooBig) {
+		return
+	}
+	c.mu.Lock()
+	c.stopped = true
+	c.mu.Unlock()
+	c.e.failed(fmt.Errorf("appending a record: %w", err))
+}
+
+// A draft is the state that a group of intents would lead to.
+type draft struct {
+	e      *Engine
+	seq    store.Seq // that the group's record will have
+	prev   store.Hash
+	now    int64 // the record's time, Unix ms
+	ops    []store.Op
+	bytes  int
+	audit  []auditLine
+	small  bool               // only frugal intents so far
+	apps   map[*app]*appState // clones of the apps that are changed
+	system *systemState       // clone, nil when not changed
+	made   *directory         // with the apps that the group makes, nil when none
+}
+
+func newDraft(e *Engine) *draft {
+	seq, hash := e.driver.Head()
+	return &draft{e: e, small: true, seq: seq + 1, prev: hash, now: e.tick(), apps: map[*app]*appState{}}
+}
+
+// state returns the app as the draft has it, for reading.
+func (d *draft) state(a *app) *appState {
+	if s, ok := d.apps[a]; ok {
+		return s
+	}
+	return a.view.Load()
+}
+
+func (d *draft) systemState() *systemState {
+	if d.system != nil {
+		return d.system
+	}
+	return d.e.system.Load()
+}
+
+func (d *draft) directory() *directory {
+	if d.made != nil {
+		return d.made
+	}
+	return d.e.apps.Load()
+}
+
+// take plans one intent and brings its rows into the draft. It reports false
+// when the rows do not fit into the group any more.
+func (d *draft) take(in intent) (fits bool, err error) {
+	ops, err := in.plan(d)
+	if err != nil {
+		return true, err
+	}
+	size := 0
+	for i := range ops {
+		size += ops[i].Size()
+	}
+	if len(d.ops) > 0 && (len(d.ops)+len(ops) > groupOps || d.bytes+size > groupBytes) {
+		return false, nil
+	}
+	for i := range ops {
+		if err := d.apply(ops[i]); err != nil {
+			panic(fmt.Sprintf("a row of our own making cannot be applied: %v", err))
+		}
+	}
+	d.bytes += size
+	if _, ok := in.(frugal); !ok && len(ops) > 0 {
+		d.small = false
+	}
+	if a, ok := in.(audited); ok && len(ops) > 0 {
+		d.audit = append(d.audit, a.audit())
+	}
+	return true, nil
+}
+
+func (d *draft) apply(op store.Op) error {
+	index := uint32(len(d.ops))
+	d.ops = append(d.ops, op)
+	return d.applyRow(op.Key, op.Value, d.seq, index)
+}
+
+// applyRow brings a row into the draft; at start all rows come this way.
+func (d *draft) applyRow(key store.Key, value []byte, seq store.Seq, index uint32) error {
+	if key.App == 0 {
+		return d.applySystem(key, value)
+	}
+	a, ok := d.directory().byNumber[key.App]
+	if !ok {
+		return fmt.Errorf("row of app %d, which does not exist", key.App)
+	}
+	s, ok := d.apps[a]
+	if !ok {
+		s = a.view.Load().clone()
+		d.apps[a] = s
+	}
+	return s.apply(key, value, seq, index)
+}
+
+// append closes the draft with the counts and digests of the collections it
+// changed and writes it as one record.
+func (d *draft) append() error {
+	if len(d.ops) == 0 {
+		return nil
+	}
+	for _, s := range d.apps {
+		for c := range s.owned {
+			if c.check == c.counted {
+				continue
+			}
+			if now, ok := s.collections.Get(c.name); !ok || now != c {
+				continue // dropped in this very group
+			}
+			d.ops = append(d.ops, store.Op{
+				Key:   store.Key{App: s.config.Number, Table: tableCount, Collection: c.number},
+				Value: c.check.encode(),
+				Quiet: true,
+			})
+		}
+	}
+	rec := &store.Record{Seq: d.seq, Prev: d.prev, Time: d.now, Ops: d.ops, Small: d.small}
+	if len(d.audit) > 0 {
+		rec.Audit, _ = json.Marshal(d.audit) // strings only: cannot fail
+	}
+	return d.e.driver.Append(context.Background(), d.seq-1, rec)
+}
+
+// publish makes the draft the state that readers see.
+func (d *draft) publish() {
+	if d.system != nil {
+		d.e.system.Store(d.system)
+	}
+	for a, s := range d.apps {
+		s.freeze(d.seq)
+		a.view.Store(s)
+	}
+	if d.made != nil { // last: an app that can be found has a view
+		d.e.apps.Store(d.made)
+	}
+}

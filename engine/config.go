@@ -1,0 +1,63 @@
+package engine
+
+import (
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"time"
+
+	"postern/auth"
+	"postern/engine/store"
+)
+
+// Config is what an Engine is made of. The zero value of every optional field
+// is the setting of a server for other people's data.
+type Config struct {
+	// Driver holds the data; the engine closes it.
+	Driver store.Driver
+
+	Clock  func() time.Time // nil: time.Now
+	Random io.Reader        // nil: crypto/rand.Reader; of ids, tokens and secrets
+	Logger *slog.Logger     // nil: discards
+
+	Argon      auth.Params      // zero: auth.DefaultParams
+	HashSlots  int              // passwords hashed at once; 0: 2
+	HashQueue  int              // waiting for that; 0: 32
+	Throttle   auth.Limits      // zero: off
+	Quota      auth.QuotaLimits // zero: off; what the app secret alone can ask for
+	MaxBody    int              // bytes of a request body; 0: 1 MiB
+	LogDenials bool             // log every denial with its reason
+	// LoopbackHostsOnly refuses a Host header that is not the loopback
+	// interface, so that a page on the web cannot reach a development server
+	// by a name that it resolves to 127.0.0.1.
+	LoopbackHostsOnly bool
+	// TrustLoopback switches limits per network off for loopback addresses.
+	TrustLoopback bool
+	// OnFailure is called once when the store has failed and nothing can be
+	// written any more; the process should end. nil: only logged.
+	OnFailure func(error)
+}
+
+func (c *Config) defaults() {
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Random == nil {
+		c.Random = rand.Reader
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Argon == (auth.Params{}) {
+		c.Argon = auth.DefaultParams
+	}
+	if c.HashSlots == 0 {
+		c.HashSlots = 2
+	}
+	if c.HashQueue == 0 {
+		c.HashQueue = 32
+	}
+	if c.MaxBody == 0 {
+		c.MaxBody = 1 << 20
+	}
+}

@@ -1,0 +1,48 @@
+// Package engine is the server: it joins who is asking (auth), what he may see
+// (acl) and which of that he wants (engine/query) over the rows of the store
+// (engine/store).
+//
+// # The one write path
+//
+// A handler authenticates, validates, hashes and parses, and hands an intent to
+// the committer (commit.go). The committer is one goroutine. It takes intents in
+// groups; each is decided on a draft, a copy-on-write clone of the state that
+// already holds the earlier intents of its group. What comes out are rows. One
+// record of rows is appended for the whole group; when it is durable, the draft
+// becomes the view that readers see, and only then is anybody answered.
+//
+// Nothing else writes to the store. A row gets into the state by apply
+// (state.go), whether it was just committed or is loaded at start, so there is
+// one way to derive the state from the rows.
+//
+// # The one read path
+//
+// A request loads the view of its app once: an immutable state at one moment.
+// Lists, counts and deletes by query read the stream of entities that the
+// subject may see (view.go) and match those; what he may not see never gets
+// near a query. The store is not read on behalf of a request, except by a
+// backup.
+//
+// # Invariants
+//
+//	I1  What is acknowledged is durable: it was synced in one transaction with
+//	    the header of its record. (store; TestKill*)
+//	I2  The state in memory is derived: loading the store anew gives the same.
+//	    Counts and digests of every collection are committed with it. (check.go)
+//	I3  Every stored value carries its Seq and a checksum; a mismatch is an error
+//	    that names the key, never "not found". (store)
+//	I4  A view is of one app at one Seq: permissions and contents of an answer
+//	    are of the same moment.
+//	I5  A revocation that was acknowledged is in force for every request that
+//	    starts later, because the view was published before the answer.
+//	I6  The index of a collection equals acl.Decide over its entities; the number
+//	    of ACLs that name a group is right. (check.go, and under the build tag
+//	    invariants on every list)
+//	I7  Keys begin with shard and app.
+//	I8  Nothing that is kept points into the buffers of a request.
+//
+// # Reading the source
+//
+// routes.go (every URL), handle.go (the adapter), authenticate.go, entities.go
+// and entity_intents.go (a handler and its intent), commit.go, state.go, view.go.
+package engine

@@ -1,0 +1,223 @@
+package engine
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"postern/auth"
+	"postern/engine/store"
+)
+
+// An Engine serves the apps of one store. It is safe for concurrent use.
+type Engine struct {
+	config    Config
+	driver    store.Driver
+	apps      atomic.Pointer[directory]
+	system    atomic.Pointer[systemState]
+	committer *committer
+
+	lastTime atomic.Int64 // newest time given to a record, Unix ms
+	broken   atomic.Bool
+	breaking sync.Once
+
+	randomMu sync.Mutex // guards config.Random
+
+	hasher   *auth.Hasher
+	verified *auth.Cache
+	throttle *auth.Throttle
+	quota    *auth.Quota
+	metrics  *engineMetrics
+	cleaner  *cleaner
+	tasks    sync.WaitGroup // work that no request waits for
+}
+
+// Open rebuilds the state of every app from the driver's rows and starts the
+// committer. On error the driver is left open.
+func Open(config Config) (*Engine, error) {
+	if config.Driver == nil {
+		return nil, errors.New("an engine needs a store")
+	}
+	config.defaults()
+	e := &Engine{config: config, driver: config.Driver}
+	if err := e.reload(); err != nil {
+		return nil, fmt.Errorf("loading the store: %w", err)
+	}
+	var key [32]byte
+	e.readRandom(key[:])
+	e.hasher = auth.NewHasher(config.Argon, config.HashSlots, config.HashQueue)
+	e.verified = auth.NewCache(key, 10_000, 5*time.Minute)
+	e.throttle = auth.NewThrottle(config.Throttle)
+	e.quota = auth.NewQuota(config.Quota)
+	e.metrics = newMetrics(e)
+	e.committer = newCommitter(e)
+	e.cleaner = startCleaner(e)
+	return e, nil
+}
+
+// Close commits what is waiting, then closes the store. Requests must have
+// ended before.
+func (e *Engine) Close() error {
+	e.cleaner.stop()
+	e.tasks.Wait()
+	e.committer.stop()
+	return e.driver.Close()
+}
+
+// reload derives the whole state from the rows of the store (I2).
+func (e *Engine) reload() error {
+	view, err := e.driver.View()
+	if err != nil {
+		return err
+	}
+	defer view.Close()
+	st, err := load(view)
+	if err != nil {
+		return err
+	}
+	// Readers that hold an app keep it: only its view is replaced.
+	if old := e.apps.Load(); old != nil {
+		for number, a := range st.directory.byNumber {
+			if known, ok := old.byNumber[number]; ok {
+				known.view.Store(a.view.Load())
+				st.directory.byNumber[number] = known
+				st.directory.byKey[known.key] = known
+			}
+		}
+	}
+	e.system.Store(st.system)
+	e.apps.Store(st.directory)
+	e.lastTime.Store(max(e.lastTime.Load(), st.newest))
+	return nil
+}
+
+// loaded is everything that load derives.
+type loaded struct {
+	system    *systemState
+	directory *directory
+	newest    int64 // newest time of any entity, Unix ms
+}
+
+// load builds the state at the view's Seq from its rows alone.
+func load(view store.View) (*loaded, error) {
+	d := &draft{
+		seq:    view.Seq(),
+		apps:   map[*app]*appState{},
+		system: newSystemState(),
+		made:   &directory{byKey: map[string]*app{}, byNumber: map[uint32]*app{}},
+	}
+	err := view.Scan(store.AllRows(), func(r store.Row) error {
+		// The row is borrowed and the state keeps it.
+		value := append(make([]byte, 0, len(r.Value)), r.Value...)
+		if err := d.applyRow(r.Key, value, r.Seq, r.Index); err != nil {
+			return fmt.Errorf("%v: %w", r.Key, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	l := &loaded{system: d.system, directory: d.made}
+	for a, s := range d.apps {
+		if err := s.countsHold(); err != nil {
+			return nil, err
+		}
+		s.collections.Scan(func(_ string, c *collection) bool {
+			l.newest = max(l.newest, c.lastWrite)
+			return true
+		})
+		s.freeze(view.Seq())
+		a.view.Store(s)
+	}
+	return l, nil
+}
+
+// countsHold compares what was loaded with the counts and digests that were
+// committed with it: rows that went missing are noticed here.
+func (s *appState) countsHold() error {
+	var err error
+	s.collections.Scan(func(name string, c *collection) bool {
+		if c.check.Count != c.counted.Count || c.check.Digest != c.counted.Digest {
+			err = fmt.Errorf("app %s, collection %s: %d entities were committed and %d are there, or their grants differ (I2)",
+				s.config.Key, name, c.counted.Count, c.check.Count)
+		}
+		return err == nil
+	})
+	return err
+}
+
+// background does work that no request waits for. Close waits for it.
+func (e *Engine) background(work func()) { e.tasks.Go(work) }
+
+// failed is called when the store has failed: nothing is written any more.
+func (e *Engine) failed(err error) {
+	e.breaking.Do(func() {
+		e.broken.Store(true)
+		e.config.Logger.Error("the store has failed, no more writes", "error", err)
+		if e.config.OnFailure != nil {
+			go e.config.OnFailure(err)
+		}
+	})
+}
+
+// now is the wall clock, Unix ms.
+func (e *Engine) now() int64 { return e.config.Clock().UnixMilli() }
+
+// tick returns the time of the next record: the wall clock, never backwards.
+// Only the committer calls it.
+func (e *Engine) tick() int64 {
+	t := max(e.now(), e.lastTime.Load())
+	e.lastTime.Store(t)
+	return t
+}
+
+func unixTime(ms int64) time.Time { return time.UnixMilli(ms) }
+
+// random is the engine's source of randomness as an io.Reader.
+type random struct{ e *Engine }
+
+func (r random) Read(p []byte) (int, error) {
+	r.e.randomMu.Lock()
+	defer r.e.randomMu.Unlock()
+	return io.ReadFull(r.e.config.Random, p)
+}
+
+// Random is the engine's source of randomness, for secrets made outside of it.
+func (e *Engine) Random() io.Reader { return random{e} }
+
+func (e *Engine) readRandom(p []byte) {
+	if _, err := e.Random().Read(p); err != nil {
+		panic(fmt.Sprintf("no randomness: %v", err)) // crypto/rand does not fail
+	}
+}
+
+// newID makes an entity id in Kinvey's form, 24 lower-case hex digits: four
+// bytes of time, so that ids sort roughly by age, and eight random ones, so
+// that they cannot be guessed.
+func (e *Engine) newID() string {
+	var b [12]byte
+	t := uint32(e.now() / 1000)
+	b[0], b[1], b[2], b[3] = byte(t>>24), byte(t>>16), byte(t>>8), byte(t)
+	e.readRandom(b[4:])
+	return hex.EncodeToString(b[:])
+}
+
+// newUUID makes a random UUID, for request ids and generated names.
+func (e *Engine) newUUID() string {
+	var b [16]byte
+	e.readRandom(b[:])
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	h := hex.EncodeToString(b[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// appByKey finds an app.
+func (e *Engine) appByKey(key string) (*app, bool) {
+	a, ok := e.apps.Load().byKey[key]
+	return a, ok
+}

@@ -1,0 +1,391 @@
+package engine
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/valyala/fasthttp"
+
+	"postern/acl"
+	"postern/engine/document"
+	"postern/engine/query"
+)
+
+const (
+	maxResults       = 10_000   // entities of one answer
+	maxResponseBytes = 64 << 20 // of one answer
+	deleteBatch      = 256      // intents of a query delete that wait at once
+)
+
+// entityBody is a document as a client sent it, taken apart.
+type entityBody struct {
+	id       string // "" when absent or null
+	members  []byte // the document's own part, see newEntity; without an _id yet
+	acl      *acl.ACL
+	aclText  []byte
+	ect, lmt int64 // from _kmd, for the master
+}
+
+// readEntity takes a document apart: what the server sets (_id, _acl, _kmd)
+// and the rest, which is stored as it came. null is as good as absent for all
+// three.
+func readEntity(doc document.Value) (*entityBody, error) {
+	b := &entityBody{}
+	for key, v := range doc.Members() {
+		switch {
+		case key.TextIs("_id"):
+			id, err := readID(v)
+			if err != nil {
+				return nil, err
+			}
+			b.id = id
+		case key.TextIs("_acl"):
+			a, err := acl.Parse(v.Raw())
+			if err != nil {
+				return nil, err
+			}
+			if a != nil {
+				b.acl, b.aclText = a, append([]byte(nil), v.Raw()...)
+			}
+		case key.TextIs("_kmd"):
+			b.ect, b.lmt = timeOf(v.Get("ect")), timeOf(v.Get("lmt"))
+		case key.TextIs("_geoloc"):
+			if err := checkPoint(v); err != nil {
+				return nil, err
+			}
+			b.appendMember(key, v)
+		default:
+			b.appendMember(key, v)
+		}
+	}
+	return b, nil
+}
+
+// readID reads an _id; null reads as "".
+func readID(v document.Value) (string, error) {
+	switch v.Kind() {
+	case document.Null:
+		return "", nil
+	case document.String:
+		return v.Text(), validID(v.Text())
+	}
+	return "", fault(errIdentifier, "_id must be a string")
+}
+
+func (b *entityBody) appendMember(key, v document.Value) {
+	b.members = append(b.members, ',')
+	b.members = append(b.members, key.Raw()...)
+	b.members = append(b.members, ':')
+	b.members = append(b.members, v.Raw()...)
+}
+
+// withID returns the members with the _id in front.
+func (b *entityBody) withID(id string) []byte {
+	m := make([]byte, 0, len(b.members)+len(id)+16)
+	m = append(m, `{"_id":`...)
+	m = document.AppendQuote(m, id)
+	return append(m, b.members...)
+}
+
+func timeOf(v document.Value) int64 {
+	if v.Kind() != document.String {
+		return 0
+	}
+	ms, _ := parseTime(v.Text())
+	return ms
+}
+
+// checkPoint refuses a _geoloc that is no place on earth.
+func checkPoint(v document.Value) error {
+	if v.Kind() == document.Null {
+		return nil
+	}
+	limits := [2]float64{180, 90}
+	n := 0
+	if v.Kind() == document.Array && v.Len() == 2 {
+		for e := range v.Elements() {
+			f, err := strconv.ParseFloat(string(e.Raw()), 64)
+			if e.Kind() == document.Number && err == nil && -limits[n] <= f && f <= limits[n] {
+				n++
+				continue
+			}
+			break
+		}
+	}
+	if n != 2 {
+		return fault(errOutOfRange, "Geolocation points must be in the form [longitude, latitude] with long between -180 and 180, lat between -90 and 90")
+	}
+	return nil
+}
+
+// put submits what a client sent as an entity of the collection.
+func (r *Request) put(collection, id string, b *entityBody, insert bool) (*putEntity, error) {
+	in := &putEntity{
+		app: r.app, subject: r.subject, collection: collection, id: id,
+		members: b.withID(id), sent: b.acl, sentText: b.aclText,
+		insert: insert, overwrite: r.version < 5,
+	}
+	if r.subject.Role == acl.RoleMaster {
+		in.ect, in.lmt = b.ect, b.lmt
+	}
+	return in, r.e.committer.submit(r.app, in)
+}
+
+// answerPut answers a create with 201 and a place, an update with 200.
+func (r *Request) answerPut(in *putEntity, resource string, segments ...string) error {
+	if in.created {
+		r.location(resource, segments...)
+		return r.immutable(fasthttp.StatusCreated, in.body)
+	}
+	return r.immutable(fasthttp.StatusOK, in.body)
+}
+
+func (e *Engine) createEntity(r *Request) error {
+	name := r.param(0)
+	if err := validCollection(name); err != nil {
+		return err
+	}
+	v, err := r.body(document.Body)
+	if err != nil {
+		return err
+	}
+	if v.Kind() == document.Array {
+		return fault(errFeature, "Inserting multiple entities is not available in this Kinvey API version")
+	}
+	doc, err := r.object()
+	if err != nil {
+		return err
+	}
+	b, err := readEntity(doc)
+	if err != nil {
+		return err
+	}
+	id := b.id
+	if id == "" {
+		id = e.newID()
+	}
+	in, err := r.put(name, id, b, true)
+	if err != nil {
+		return err
+	}
+	return r.answerPut(in, "appdata", name, id)
+}
+
+func (e *Engine) putEntity(r *Request) error {
+	name, id := r.param(0), r.param(1)
+	if err := errors.Join(validCollection(name), validID(id)); err != nil {
+		return err
+	}
+	doc, err := r.object()
+	if err != nil {
+		return err
+	}
+	b, err := readEntity(doc)
+	if err != nil {
+		return err
+	}
+	in, err := r.put(name, id, b, false)
+	if err != nil {
+		return err
+	}
+	return r.answerPut(in, "appdata", name, id)
+}
+
+func (e *Engine) getEntity(r *Request) error {
+	name, id := r.param(0), r.param(1)
+	if err := errors.Join(validCollection(name), validID(id)); err != nil {
+		return err
+	}
+	return r.get(r.view.collection(name), id)
+}
+
+// get answers with one entity of a collection or a group.
+func (r *Request) get(c *collection, id string) error {
+	if c == nil {
+		return errEntityNotFound
+	}
+	ent, ok := c.byID.Get(id)
+	if !ok {
+		return errEntityNotFound
+	}
+	if err := r.decide(c.level, ent.acl, acl.Read); err != nil {
+		if r.view.config.Options.HideUnreadable {
+			return errEntityNotFound
+		}
+		return err
+	}
+	return r.immutable(fasthttp.StatusOK, ent.body())
+}
+
+func (e *Engine) deleteEntity(r *Request) error {
+	name, id := r.param(0), r.param(1)
+	if err := errors.Join(validCollection(name), validID(id)); err != nil {
+		return err
+	}
+	return r.remove(name, id)
+}
+
+// remove deletes one entity of a collection or a group.
+func (r *Request) remove(collection, id string) error {
+	in := &deleteEntity{app: r.app, subject: r.subject, collection: collection, id: id}
+	if err := r.e.committer.submit(r.app, in); err != nil {
+		return err
+	}
+	return r.count(1)
+}
+
+func (e *Engine) listEntities(r *Request) error {
+	name := r.param(0)
+	if err := validCollection(name); err != nil {
+		return err
+	}
+	return r.list(r.view.collection(name))
+}
+
+// list answers with the visible entities of a collection that match.
+func (r *Request) list(c *collection) error {
+	q, err := r.query()
+	if err != nil {
+		return err
+	}
+	whole := len(r.ctx.QueryArgs().Peek("fields")) == 0
+	out := &r.ctx.Response
+	r.ctx.SetStatusCode(fasthttp.StatusOK)
+	out.AppendBodyString("[")
+	n, size := 0, 0
+	err = query.Run(q, c.visible(r.subject, r.principals), func(doc document.Value) error {
+		if n == maxResults {
+			return fault(errResultSize, "Your query returned more than 10,000 results")
+		}
+		if n > 0 {
+			out.AppendBodyString(",")
+		}
+		n++
+		b := doc.Raw()
+		if !whole {
+			b = q.Fields.Append(nil, doc)
+		}
+		if size += len(b); size > maxResponseBytes {
+			return fault(errResultSize, "Your query returned more than %d bytes", maxResponseBytes)
+		}
+		out.AppendBody(b)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	out.AppendBodyString("]")
+	return nil
+}
+
+func (e *Engine) countEntities(r *Request) error {
+	name := r.param(0)
+	if err := validCollection(name); err != nil {
+		return err
+	}
+	q, err := r.filter()
+	if err != nil {
+		return err
+	}
+	return r.count(query.Count(q, r.view.collection(name).visible(r.subject, r.principals)))
+}
+
+// deleteEntities removes what the requester may read and write and the query
+// matches. Matching happens on a view; each entity is decided again when its
+// turn in the committer comes, and one that was changed in between is matched
+// again.
+func (e *Engine) deleteEntities(r *Request) error {
+	name := r.param(0)
+	if err := validCollection(name); err != nil {
+		return err
+	}
+	if !r.ctx.QueryArgs().Has("query") {
+		return errMissingQuery
+	}
+	q, err := r.filter()
+	if err != nil {
+		return err
+	}
+	removed := 0
+	for again := true; again; {
+		again = false
+		c := r.view.collection(name)
+		k := c.visible(r.subject, r.principals)
+		var batch []intent
+		flush := func() error {
+			for _, err := range e.committer.submitAll(r.app, batch) {
+				switch {
+				case err == nil:
+					removed++
+				case errors.Is(err, errChanged):
+					again = true
+				case errors.Is(err, errPassed):
+				default:
+					return err
+				}
+			}
+			batch = batch[:0]
+			return nil
+		}
+		for ent, ok := k.next(); ok; ent, ok = k.next() {
+			if !q.Filter.Match(documentOf(ent)) || !acl.Decide(r.subject, c.level, ent.acl, acl.Write).Allowed {
+				continue
+			}
+			batch = append(batch, &deleteEntity{app: r.app, subject: r.subject, collection: name, id: ent.id, seen: ent})
+			if len(batch) == deleteBatch {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+		}
+		if err := flush(); err != nil {
+			return err
+		}
+		r.view = r.app.view.Load()
+		if r.subject.Role == acl.RoleUser {
+			r.setUser(r.subject.ID)
+		}
+	}
+	return r.count(removed)
+}
+
+// filter reads the query parameter alone, for what ignores order and window.
+func (r *Request) filter() (*query.Query, error) {
+	f, err := query.ParseFilter(r.ctx.QueryArgs().Peek("query"))
+	if err != nil {
+		return nil, err
+	}
+	return &query.Query{Filter: f}, nil
+}
+
+// query reads the parameters of a list request.
+func (r *Request) query() (*query.Query, error) {
+	q, err := r.filter()
+	if err != nil {
+		return nil, err
+	}
+	args := r.ctx.QueryArgs()
+	if q.Sort, err = query.ParseSort(args.Peek("sort")); err != nil {
+		return nil, err
+	}
+	if q.Page.Skip, err = natural("skip", args.Peek("skip")); err != nil {
+		return nil, err
+	}
+	if q.Page.Limit, err = natural("limit", args.Peek("limit")); err != nil {
+		return nil, err
+	}
+	q.Fields = query.ParseFields(string(args.Peek("fields")))
+	return q, nil
+}
+
+// natural reads a parameter that is a decimal number from 0; absent is 0.
+func natural(name string, text []byte) (int, error) {
+	if len(text) == 0 {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(string(text), 10, 31)
+	if err != nil {
+		return 0, fault(errOutOfRange, "%s must be a decimal number from 0", name)
+	}
+	return int(n), nil
+}

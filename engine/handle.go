@@ -1,0 +1,335 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/fasthttp/router"
+	"github.com/valyala/fasthttp"
+
+	"postern/engine/document"
+)
+
+const (
+	jsonType      = "application/json; charset=utf-8"
+	highestAPI    = 6
+	factoryAPI    = 3 // of apps that were not told otherwise
+	headerVersion = "X-Kinvey-Api-Version"
+	headerRequest = "X-Kinvey-Request-Id"
+	headerStart   = "X-Kinvey-Request-Start"
+)
+
+var requests = sync.Pool{New: func() any { return new(Request) }}
+
+// Handler returns the server's request handler: every public route.
+func (e *Engine) Handler() fasthttp.RequestHandler {
+	return e.handlerOf(append(e.routes(), e.probes()...), false)
+}
+
+// AdminHandler returns the handler for the socket in the data directory. Who
+// can open that socket owns the data, so its requests are an operator's.
+func (e *Engine) AdminHandler() fasthttp.RequestHandler {
+	return e.handlerOf(append(append(e.routes(), e.probes()...), e.adminRoutes()...), true)
+}
+
+func (e *Engine) handlerOf(routes []route, local bool) fasthttp.RequestHandler {
+	m := router.New()
+	m.RedirectTrailingSlash = false
+	m.RedirectFixedPath = false
+	m.HandleOPTIONS = false
+	refuse := func(k kind) fasthttp.RequestHandler {
+		t := e.mount(route{method: "none", allow: anyone, handler: func(*Request) error { return k }}, local)
+		return func(ctx *fasthttp.RequestCtx) { e.serve(ctx, t) }
+	}
+	m.NotFound, m.MethodNotAllowed = refuse(errEndpoint), refuse(errMethod)
+	for _, route := range routes {
+		t := e.mount(route, local)
+		m.Handle(t.method, t.path, func(ctx *fasthttp.RequestCtx) { e.serve(ctx, t) })
+	}
+	return func(ctx *fasthttp.RequestCtx) {
+		if !trimSlash(ctx) {
+			m.NotFound(ctx)
+			return
+		}
+		m.Handler(ctx)
+	}
+}
+
+// A mounted route is a route with what is derived from it once.
+type mounted struct {
+	route
+	names []string // of the path parameters, in order
+	local bool     // on the administration socket
+	count [6]*metrics.Counter
+}
+
+func (e *Engine) mount(t route, local bool) *mounted {
+	m := &mounted{route: t, names: paramNames(t.path), local: local}
+	for class := range m.count {
+		m.count[class] = e.metrics.answers(t.method, class)
+	}
+	return m
+}
+
+// paramNames lists the {names} of a path in order.
+func paramNames(path string) []string {
+	var names []string
+	for _, s := range strings.Split(path, "/") {
+		if strings.HasPrefix(s, "{") {
+			names = append(names, strings.Trim(s, "{}"))
+		}
+	}
+	return names
+}
+
+// trimSlash takes one slash off the end of the path, so that both forms of
+// every URL are answered directly. It reports false for empty segments.
+func trimSlash(ctx *fasthttp.RequestCtx) bool {
+	path := ctx.URI().PathOriginal()
+	if len(path) > 1 && path[len(path)-1] == '/' {
+		path = append([]byte(nil), path[:len(path)-1]...)
+		ctx.URI().SetPathBytes(path)
+	}
+	return !bytes.Contains(path, []byte("//")) && len(path) > 1 && path[len(path)-1] != '/'
+}
+
+// serve is the adapter between HTTP and handlers. What all requests have in
+// common happens here and nowhere else: framing checks, request id, API
+// version, the app and its view, authentication, the error table, panics,
+// metrics and the log.
+func (e *Engine) serve(ctx *fasthttp.RequestCtx, t *mounted) {
+	began := time.Now()
+	r := requests.Get().(*Request)
+	*r = Request{ctx: ctx, e: e, route: t, local: t.local}
+	r.id = r.requestID()
+	h := &ctx.Response.Header
+	h.Set("Content-Type", jsonType)
+	h.Set("Cache-Control", "private, no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set(headerRequest, r.id)
+	if err := r.run(t.names); err != nil {
+		r.fail(err)
+	}
+	if ctx.Response.StatusCode() == fasthttp.StatusNoContent {
+		h.SetNoDefaultContentType(true)
+		h.Del("Content-Type")
+	}
+	e.metrics.duration.Update(time.Since(began).Seconds())
+	t.count[min(ctx.Response.StatusCode()/100, 5)].Inc()
+	*r = Request{}
+	requests.Put(r)
+}
+
+// run does the steps before the handler, then the handler.
+func (r *Request) run(names []string) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.e.metrics.panics.Inc()
+			r.e.config.Logger.Error("panic", "request", r.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = errInternal
+		}
+	}()
+	if err := r.framing(); err != nil {
+		return err
+	}
+	if r.route.path == "" {
+		return r.route.handler(r) // no route: 404 or 405
+	}
+	asked, given, err := r.askedVersion()
+	if err != nil {
+		return err
+	}
+	next := 0
+	var malformed error // told only to whom may ask
+	for _, name := range names {
+		raw, _ := r.ctx.UserValue(name).(string)
+		value, err := decodeSegment(raw)
+		if name == "kid" {
+			a, ok := r.e.appByKey(value)
+			if !ok || err != nil {
+				return errAppNotFound
+			}
+			r.app = a
+			continue
+		}
+		if err != nil {
+			malformed = err
+		}
+		r.params[next] = value
+		next++
+	}
+	// The time comes before the view: what is in the answer is no later.
+	r.start = r.e.now()
+	if r.app != nil {
+		r.view = r.app.view.Load()
+		if r.version = asked; !given {
+			r.version = r.view.config.APIVersion
+		}
+	}
+	r.ctx.Response.Header.SetBytesV(headerStart, appendTime(nil, r.start))
+	if r.route.allow != anyone {
+		if err := r.authenticate(); err != nil {
+			return err
+		}
+	}
+	if malformed != nil {
+		return malformed
+	}
+	return r.route.handler(r)
+}
+
+// framing refuses what intermediaries and servers could read differently, and
+// foreign host names where only the loopback interface is served.
+func (r *Request) framing() error {
+	h := &r.ctx.Request.Header
+	raw := h.RawHeaders()
+	if bytes.Contains(raw, []byte("\n ")) || bytes.Contains(raw, []byte("\n\t")) {
+		r.ctx.SetConnectionClose()
+		return fault(errBadRequest, "folded headers are not accepted")
+	}
+	if len(h.Peek("Transfer-Encoding")) > 0 && hasHeader(raw, "content-length:") {
+		r.ctx.SetConnectionClose()
+		return fault(errBadRequest, "Content-Length together with Transfer-Encoding")
+	}
+	if bytes.Count(raw, []byte("\n")) > 64 {
+		return fault(errHeaders, "more than 64 headers")
+	}
+	if len(r.ctx.PostBody()) > r.e.config.MaxBody {
+		return fault(errTooLarge, "a request body has at most %d bytes", r.e.config.MaxBody)
+	}
+	if r.e.config.LoopbackHostsOnly && !r.local && !Loopback(string(r.ctx.Host())) {
+		return fault(errBadRequest, "this development server answers on loopback host names only")
+	}
+	return nil
+}
+
+// hasHeader looks for a header line in the raw block; name is in lower case
+// and ends with a colon.
+func hasHeader(raw []byte, name string) bool {
+	for line := range bytes.Lines(raw) {
+		if len(line) >= len(name) && bytes.EqualFold(line[:len(name)], []byte(name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Loopback tells whether a host name or address, with or without a port, is of
+// the loopback interface.
+func Loopback(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
+}
+
+// requestID takes over the client's id for this request if it is printable,
+// or makes one.
+func (r *Request) requestID() string {
+	id := r.ctx.Request.Header.Peek(headerRequest)
+	if len(id) == 0 || len(id) > 128 {
+		return r.e.newUUID()
+	}
+	for _, c := range id {
+		if c <= ' ' || c > '~' {
+			return r.e.newUUID()
+		}
+	}
+	return string(id)
+}
+
+// askedVersion reads the API version header; given is false without one.
+func (r *Request) askedVersion() (version int, given bool, err error) {
+	v := r.ctx.Request.Header.Peek(headerVersion)
+	if len(v) == 0 {
+		return 0, false, nil
+	}
+	n, err := strconv.Atoi(string(v))
+	if err != nil || n < 0 || n > highestAPI {
+		return 0, true, fault(errVersion, "API versions 0 to %d are implemented", highestAPI)
+	}
+	return n, true, nil
+}
+
+// fail answers with the error's row of the table.
+func (r *Request) fail(err error) {
+	f := faultOf(err)
+	log := r.e.config.Logger
+	var d *denied
+	switch {
+	case errors.As(err, &d):
+		r.e.metrics.denials.Inc()
+		if r.e.config.LogDenials {
+			log.Info("denied", "request", r.id, "method", string(r.ctx.Method()), "path", string(r.ctx.Path()),
+				"who", r.who(), "decision", d.decision.String())
+		}
+	case f.kind == errInternal:
+		log.Error("request failed", "request", r.id, "method", string(r.ctx.Method()), "path", string(r.ctx.Path()), "error", err)
+	case r.e.config.LogDenials && (f.kind == errCredentials || f.kind == errInsufficient):
+		log.Info("denied", "request", r.id, "method", string(r.ctx.Method()), "path", string(r.ctx.Path()),
+			"who", r.who(), "reason", f.Error())
+	}
+	w := errorTable[f.kind]
+	if f.retryAfter > 0 {
+		r.ctx.Response.Header.Set("Retry-After", strconv.Itoa(f.retryAfter))
+	}
+	if f.kind == errCredentials {
+		r.ctx.Response.Header.Set("WWW-Authenticate", `Basic realm="Kinvey", charset="UTF-8"`)
+	}
+	r.ctx.Response.ResetBody()
+	_ = r.json(w.status, r.errorBody(w, f.debug))
+}
+
+// errorBody is the one form of an error. The management API says code where
+// the others say error.
+func (r *Request) errorBody(w row, debug string) []byte {
+	name := `{"error":`
+	if r.route != nil && (strings.HasPrefix(r.route.path, "/v4/") || r.route.path == "/session") {
+		name = `{"code":`
+	}
+	return appendError([]byte(name), w, debug)
+}
+
+func appendError(dst []byte, w row, debug string) []byte {
+	dst = document.AppendQuote(dst, w.name)
+	dst = append(dst, `,"description":`...)
+	dst = document.AppendQuote(dst, w.description)
+	dst = append(dst, `,"debug":`...)
+	dst = document.AppendQuote(dst, debug)
+	return append(dst, '}')
+}
+
+// who names the requester for the log, without secrets.
+func (r *Request) who() string {
+	switch {
+	case r.operator != "":
+		return "operator " + r.operator
+	case r.subject.Role == 0:
+		return "nobody"
+	case r.subject.ID != "":
+		return "user " + r.subject.ID
+	}
+	return fmt.Sprintf("role %d", r.subject.Role)
+}
+
+// remoteAddr is the address of the peer; the zero Addr on a Unix socket.
+func remoteAddr(ctx *fasthttp.RequestCtx) netip.Addr {
+	if t, ok := ctx.RemoteAddr().(*net.TCPAddr); ok {
+		return t.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
+}

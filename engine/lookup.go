@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"github.com/valyala/fasthttp"
+
+	"postern/acl"
+	"postern/auth"
+	"postern/engine/document"
+	"postern/engine/query"
+)
+
+// Discovery (R13): what everybody may know of every active user, whatever the
+// level of the user collection or an ACL says.
+
+// publicFields are the members that _lookup knows and shows.
+var publicFields = []string{"_id", "username", "email", "first_name", "last_name"}
+
+// maxLookup bounds the answer of a _lookup.
+const maxLookup = 1000
+
+func (e *Engine) lookup(r *Request) error {
+	v, err := r.body(document.Query)
+	if err != nil {
+		return err
+	}
+	fields := publicFields
+	var f *query.Filter
+	switch {
+	case v.Kind() == document.Missing || v.Kind() == document.Object && v.Len() == 0:
+		fields = publicFields[:2]
+	case v.Kind() != document.Object:
+		return fault(errJSON, "the body must be a JSON object")
+	default:
+		if err := onlyPublic(v); err != nil {
+			return err
+		}
+		if f, err = query.ParseFilter(v.Raw()); err != nil {
+			return err
+		}
+	}
+	out := &r.ctx.Response
+	r.ctx.SetStatusCode(fasthttp.StatusOK)
+	out.AppendBodyString("[")
+	n := 0
+	show := func(ent *entity) bool {
+		doc := documentOf(ent)
+		if !r.view.active(ent.id) || !f.Match(doc) {
+			return true
+		}
+		if n > 0 {
+			out.AppendBodyString(",")
+		}
+		n++
+		out.AppendBody(publicForm(nil, doc, fields))
+		return n < maxLookup
+	}
+	c := r.view.collection("user")
+	if name := v.Get("username"); v.Len() == 1 && name.Kind() == document.String {
+		if id, ok := r.view.names.Get(name.Text()); ok {
+			if ent, ok := c.byID.Get(id); ok {
+				show(ent)
+			}
+		}
+	} else {
+		c.byPos.Scan(func(_ acl.Position, ent *entity) bool { return show(ent) })
+	}
+	out.AppendBodyString("]")
+	return nil
+}
+
+// publicForm appends the public members of a user that are set.
+func publicForm(dst []byte, doc document.Value, fields []string) []byte {
+	open := byte('{')
+	for _, name := range fields {
+		v := doc.Get(name)
+		if v.Kind() == document.Missing {
+			continue
+		}
+		dst = append(dst, open)
+		dst = document.AppendQuote(dst, name)
+		dst = append(append(dst, ':'), v.Raw()...)
+		open = ','
+	}
+	return append(dst, '}')
+}
+
+// onlyPublic refuses a filter that asks for anything else, so that a filter is
+// no oracle for what is private.
+func onlyPublic(filter document.Value) error {
+	for key, v := range filter.Members() {
+		name := key.Text()
+		if name == "$and" || name == "$or" {
+			for e := range v.Elements() {
+				if err := onlyPublic(e); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		public := false
+		for _, f := range publicFields {
+			public = public || f == name
+		}
+		if !public {
+			return fault(errQuerySyntax, "_lookup filters on %v only", publicFields)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) usernameExists(r *Request) error {
+	if err := r.limit(auth.Exists); err != nil {
+		return err
+	}
+	doc, err := r.object()
+	if err != nil {
+		return err
+	}
+	name := doc.Get("username")
+	if name.Kind() != document.String {
+		return fault(errMissingParameter, "username must be a string")
+	}
+	body := `{"usernameExists":false}`
+	if _, taken := r.view.names.Get(name.Text()); taken {
+		body = `{"usernameExists":true}`
+	}
+	return r.json(fasthttp.StatusOK, []byte(body))
+}
+
+// resetPassword and verifyEmail answer 204 whether the user exists or not.
+// This server sends no mail: an administrator sets a new password.
+func (e *Engine) resetPassword(r *Request) error {
+	if err := r.limit(auth.Reset); err != nil {
+		return err
+	}
+	return r.nothing()
+}
+
+func (e *Engine) verifyEmail(r *Request) error {
+	if err := r.limit(auth.Verification); err != nil {
+		return err
+	}
+	return r.nothing()
+}

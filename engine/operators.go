@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"postern/auth"
+	"postern/engine/document"
+	"postern/engine/store"
+)
+
+// operatorSession is how long an operator stays logged in.
+const operatorSession = 8 * time.Hour
+
+func opSessionOp(digest auth.Digest, row *sessionRow) store.Op {
+	op := store.Op{Key: store.Key{Table: tableOpSession, ID: string(digest[:])}, Quiet: true}
+	if row != nil {
+		op.Value = encodeRow(row)
+	}
+	return op
+}
+
+// openOperator logs an operator in; closeOperator logs him out.
+type openOperator struct {
+	email      string
+	generation uint64
+	digest     auth.Digest
+}
+
+func (in *openOperator) audit() auditLine {
+	return auditLine{By: "operator " + in.email, Act: "log in"}
+}
+
+func (in *openOperator) plan(d *draft) ([]store.Op, error) {
+	s := d.systemState()
+	o, ok := s.operators.Get(in.email)
+	if !ok || o.Generation != in.generation {
+		return nil, errCredentials
+	}
+	ops := []store.Op{opSessionOp(in.digest, &sessionRow{User: in.email, Generation: o.Generation, Created: d.now, LastSeen: d.now})}
+	s.sessions.Scan(func(_ string, n *session) bool {
+		if d.now-n.Created > operatorSession.Milliseconds() {
+			ops = append(ops, opSessionOp(n.digest, nil))
+		}
+		return len(ops) < maxSessions
+	})
+	return ops, nil
+}
+
+type closeOperator struct {
+	email  string
+	digest auth.Digest
+}
+
+func (*closeOperator) frugal() {}
+
+func (in *closeOperator) audit() auditLine {
+	return auditLine{By: "operator " + in.email, Act: "log out"}
+}
+
+func (in *closeOperator) plan(*draft) ([]store.Op, error) {
+	return []store.Op{opSessionOp(in.digest, nil)}, nil
+}
+
+func (e *Engine) operatorLogin(r *Request) error {
+	doc, err := r.object()
+	if err != nil {
+		return err
+	}
+	email, password, err := credentialsIn(doc, "email")
+	if err != nil {
+		return err
+	}
+	phc, generation := "", uint64(0)
+	if o, ok := e.system.Load().operators.Get(email); ok {
+		phc, generation = o.Password, o.Generation
+	}
+	// The empty app key is the operators' own plane for the throttle.
+	ok, _, err := e.verifyPassword(r, "", email, password, phc)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return errCredentials
+	}
+	token, digest := auth.NewToken(e.Random())
+	if err := e.committer.submit(nil, &openOperator{email: email, generation: generation, digest: digest}); err != nil {
+		return err
+	}
+	body := document.AppendQuote([]byte(`{"email":`), email)
+	body = document.AppendQuote(append(body, `,"token":`...), token)
+	return r.json(fasthttp.StatusOK, append(body, '}'))
+}
+
+func (e *Engine) operatorLogout(r *Request) error {
+	if r.session == nil {
+		return r.nothing()
+	}
+	if err := e.committer.submit(nil, &closeOperator{email: r.operator, digest: r.session.digest}); err != nil {
+		return err
+	}
+	return r.nothing()
+}

@@ -1,0 +1,86 @@
+package engine
+
+import "postern/acl"
+
+// allow is the set of credentials that a route takes.
+type allow uint8
+
+const (
+	anyone     allow = 1 << iota // no credentials are looked at
+	asApp                        // app key and app secret
+	asUser                       // a user of the app, by password or session
+	asMaster                     // app key and master secret
+	asOperator                   // an operator of this server
+)
+
+const (
+	withUser  = asUser | asMaster
+	bootstrap = asApp | asUser | asMaster
+	manage    = asMaster | asOperator
+)
+
+// takes reports whether a route that allows a takes the role.
+func (a allow) takes(role acl.Role) bool {
+	switch role {
+	case acl.RoleApp:
+		return a&asApp != 0
+	case acl.RoleUser:
+		return a&asUser != 0
+	case acl.RoleMaster:
+		return a&asMaster != 0
+	}
+	return false
+}
+
+// A route is one line of the table below.
+type route struct {
+	method  string
+	path    string // {kid} is the app key, other {names} are parameters in order
+	allow   allow
+	handler handler
+}
+
+// routes is every URL of the server on one screen. The adapter (handle) does
+// what they have in common. Below them come the probes and, on the socket in
+// the data directory only, the administration (admin.go).
+func (e *Engine) routes() []route {
+	return []route{
+		{"GET", "/appdata", anyone, e.hello},
+		{"GET", "/appdata/{kid}", bootstrap, e.handshake},
+
+		{"POST", "/user/{kid}", asApp | asMaster, e.signUp},
+		{"GET", "/user/{kid}", withUser, e.listUsers},
+		{"POST", "/user/{kid}/login", asApp | asMaster, e.login},
+		{"POST", "/user/{kid}/_logout", asUser, e.logout},
+		{"GET", "/user/{kid}/_me", asUser, e.me},
+		{"POST", "/user/{kid}/_lookup", withUser, e.lookup},
+		{"GET", "/user/{kid}/{id}", withUser, e.getUser},
+		{"PUT", "/user/{kid}/{id}", withUser, e.putUser},
+		{"DELETE", "/user/{kid}/{id}", withUser, e.deleteUser},
+		{"POST", "/rpc/{kid}/check-username-exists", bootstrap, e.usernameExists},
+		{"POST", "/rpc/{kid}/{name}/user-password-reset-initiate", bootstrap, e.resetPassword},
+		{"POST", "/rpc/{kid}/{name}/user-email-verification-initiate", bootstrap, e.verifyEmail},
+
+		{"POST", "/appdata/{kid}/{collection}", withUser, e.createEntity},
+		{"GET", "/appdata/{kid}/{collection}", withUser, e.listEntities},
+		{"DELETE", "/appdata/{kid}/{collection}", withUser, e.deleteEntities},
+		{"GET", "/appdata/{kid}/{collection}/_count", withUser, e.countEntities},
+		{"GET", "/appdata/{kid}/{collection}/{id}", withUser, e.getEntity},
+		{"PUT", "/appdata/{kid}/{collection}/{id}", withUser, e.putEntity},
+		{"DELETE", "/appdata/{kid}/{collection}/{id}", withUser, e.deleteEntity},
+
+		{"POST", "/group/{kid}", withUser, e.createGroup},
+		{"GET", "/group/{kid}", asMaster, e.listGroups},
+		{"GET", "/group/{kid}/{id}", withUser, e.getGroup},
+		{"PUT", "/group/{kid}/{id}", withUser, e.putGroup},
+		{"DELETE", "/group/{kid}/{id}", withUser, e.deleteGroup},
+
+		{"POST", "/session", anyone, e.operatorLogin},
+		{"DELETE", "/session", asOperator, e.operatorLogout},
+		{"GET", "/v4/environments/{kid}/collections", manage, e.listCollections},
+		{"POST", "/v4/environments/{kid}/collections", manage, e.createCollection},
+		{"GET", "/v4/environments/{kid}/collections/{name}", manage, e.getCollection},
+		{"PUT", "/v4/environments/{kid}/collections/{name}", manage, e.putCollection},
+		{"DELETE", "/v4/environments/{kid}/collections/{name}", manage, e.deleteCollection},
+	}
+}

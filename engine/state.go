@@ -1,0 +1,471 @@
+package engine
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/tidwall/btree"
+
+	"postern/acl"
+	"postern/auth"
+	"postern/engine/document"
+	"postern/engine/store"
+)
+
+// appState is one app at one moment of its history. It is immutable once it is
+// published: readers use it without locks, the committer works on a clone that
+// shares all it does not change.
+//
+// Everything in here is derived from the rows of the store by apply and by
+// nothing else, at start as well as at every commit.
+type appState struct {
+	config       *appConfig
+	seq          store.Seq // of the newest record that touched the app
+	collections  *btree.Map[string, *collection]
+	names        *btree.Map[string, string]   // username -> user id
+	skeletons    *btree.Map[string, int]      // skeleton of a username -> how many have it
+	accounts     *btree.Map[string, *account] // user id -> what is private of him
+	sessions     *btree.Map[string, *session] // token digest -> session
+	userSessions *btree.Map[string, string]   // user, creation time, token digest -> token digest
+	groups       *acl.Groups
+	groupsSeq    store.Seq // of the newest change of any group
+	groupPast    *btree.Map[string, struct{}]
+	dropped      *btree.Map[uint32, struct{}] // collections whose rows are still to be cleaned away
+
+	owned map[*collection]bool // the collections that this clone may change; nil when published
+}
+
+// collection is one collection of an app at one moment. Same rules as appState.
+type collection struct {
+	number    uint32
+	name      string
+	level     acl.Level
+	levelSeq  store.Seq // of the newest change of the level
+	byID      *btree.Map[string, *entity]
+	byPos     *btree.Map[acl.Position, *entity]
+	index     *acl.Index
+	changes   []acl.Change // not yet in the index; empty when published
+	groupRefs *btree.Map[string, int] // group id -> how many ACLs (and groups, if this is group) name it
+	check     countRow
+	counted   countRow // as stored; equal to check when published
+	lastWrite int64    // newest lmt, Unix ms
+}
+
+// An account is the private row of a user. The row is immutable; the identity
+// cached beside it is derived from the groups.
+type account struct {
+	privateRow
+	identity atomic.Pointer[identity]
+}
+
+// A session is one login. The row is immutable; seen runs ahead of its
+// LastSeen, which is written lazily.
+type session struct {
+	sessionRow
+	digest auth.Digest
+	seen   atomic.Int64 // Unix ms
+	saving atomic.Bool  // seen is on its way to the store
+}
+
+// lastSeen returns when the session was last used, Unix ms.
+func (n *session) lastSeen() int64 { return max(n.seen.Load(), n.LastSeen) }
+
+func newAppState(config *appConfig) *appState {
+	s := &appState{
+		config:       config,
+		collections:  new(btree.Map[string, *collection]),
+		names:        new(btree.Map[string, string]),
+		skeletons:    new(btree.Map[string, int]),
+		accounts:     new(btree.Map[string, *account]),
+		sessions:     new(btree.Map[string, *session]),
+		userSessions: new(btree.Map[string, string]),
+		groupPast:    new(btree.Map[string, struct{}]),
+		dropped:      new(btree.Map[uint32, struct{}]),
+		owned:        map[*collection]bool{},
+	}
+	return s
+}
+
+func newCollection(number uint32, name string, level acl.Level) *collection {
+	return &collection{
+		number:    number,
+		name:      name,
+		level:     level,
+		byID:      new(btree.Map[string, *entity]),
+		byPos:     new(btree.Map[acl.Position, *entity]),
+		groupRefs: new(btree.Map[string, int]),
+	}
+}
+
+// clone returns a copy that may be changed while s is being read. It costs a
+// few allocations whatever the size of the app.
+func (s *appState) clone() *appState {
+	c := *s
+	c.collections = s.collections.Copy()
+	c.names = s.names.Copy()
+	c.skeletons = s.skeletons.Copy()
+	c.accounts = s.accounts.Copy()
+	c.sessions = s.sessions.Copy()
+	c.userSessions = s.userSessions.Copy()
+	c.groupPast = s.groupPast.Copy()
+	c.dropped = s.dropped.Copy()
+	c.owned = map[*collection]bool{}
+	return &c
+}
+
+// freeze ends a clone's life as a draft: index changes are applied and nothing
+// may change any more.
+func (s *appState) freeze(seq store.Seq) {
+	for c := range s.owned {
+		if len(c.changes) > 0 {
+			c.index = c.index.Apply(c.changes)
+			c.changes = nil
+		}
+		c.counted = c.check
+	}
+	s.owned = nil
+	s.seq = seq
+}
+
+// collection returns the named collection, or nil.
+func (s *appState) collection(name string) *collection {
+	c, _ := s.collections.Get(name)
+	return c
+}
+
+// own returns the named collection ready to be changed.
+func (s *appState) own(name string) *collection {
+	c, ok := s.collections.Get(name)
+	if !ok || s.owned[c] {
+		return c
+	}
+	n := *c
+	n.byID = c.byID.Copy()
+	n.byPos = c.byPos.Copy()
+	n.groupRefs = c.groupRefs.Copy()
+	s.owned[&n] = true
+	s.collections.Set(name, &n)
+	return &n
+}
+
+// byNumber finds a collection by its number. Apps have few collections.
+func (s *appState) byNumber(number uint32) (name string, ok bool) {
+	s.collections.Scan(func(n string, c *collection) bool {
+		if c.number == number {
+			name, ok = n, true
+		}
+		return !ok
+	})
+	return name, ok
+}
+
+// level returns the level of a collection; one that does not exist yet would
+// be made Shared.
+func (s *appState) level(c *collection) acl.Level {
+	if c == nil {
+		return acl.Shared
+	}
+	return c.level
+}
+
+// active reports whether the user exists and is not suspended.
+func (s *appState) active(user string) bool {
+	p, ok := s.accounts.Get(user)
+	return ok && p.Suspended == 0
+}
+
+// groupNamed reports whether an ACL of any collection, or a group, names the
+// group.
+func (s *appState) groupNamed(id string) bool {
+	named := false
+	s.collections.Scan(func(_ string, c *collection) bool {
+		n, _ := c.groupRefs.Get(id)
+		named = n > 0
+		return !named
+	})
+	return named
+}
+
+// apply brings one row into the state: the only place where the state changes.
+// value is kept. The caller has seen to it that the row is of this app.
+func (s *appState) apply(key store.Key, value []byte, seq store.Seq, index uint32) error {
+	switch key.Table {
+	case tableApp:
+		config, err := decodeRow[appConfig](value)
+		if err != nil {
+			return err
+		}
+		s.config = config
+	case tableCollection:
+		return s.applyCollection(key.ID, value, seq)
+	case tableCount:
+		return s.applyCount(key.Collection, value)
+	case tablePrivate:
+		return s.applyPrivate(key.ID, value)
+	case tableEntity:
+		return s.applyEntity(key, value, seq, index)
+	case tableSession:
+		return s.applySession(key.ID, value)
+	case tableGroupPast:
+		s.groupPast.Set(key.ID, struct{}{})
+	case tableDropped:
+		if value == nil {
+			s.dropped.Delete(key.Collection)
+		} else {
+			s.dropped.Set(key.Collection, struct{}{})
+		}
+	default:
+		return fmt.Errorf("row of unknown table %d", key.Table)
+	}
+	return nil
+}
+
+func (s *appState) applyCollection(name string, value []byte, seq store.Seq) error {
+	if value == nil {
+		s.collections.Delete(name)
+		return nil
+	}
+	r, err := decodeRow[collectionRow](value)
+	if err != nil {
+		return err
+	}
+	c := s.own(name)
+	if c == nil {
+		c = newCollection(r.Number, name, r.Level)
+		s.owned[c] = true
+		s.collections.Set(name, c)
+	}
+	if c.level != r.Level {
+		c.levelSeq = seq
+	}
+	c.level = r.Level
+	return nil
+}
+
+func (s *appState) applyCount(number uint32, value []byte) error {
+	name, ok := s.byNumber(number)
+	if !ok {
+		return nil // a dropped collection's
+	}
+	r, err := decodeCount(value)
+	if err != nil {
+		return err
+	}
+	c := s.own(name)
+	c.counted = r
+	c.check.Next = max(c.check.Next, r.Next)
+	return nil
+}
+
+func (s *appState) applyPrivate(user string, value []byte) error {
+	old, existed := s.accounts.Get(user)
+	if existed {
+		s.names.Delete(old.Username)
+		s.countSkeleton(old.Username, -1)
+	}
+	var p *account
+	if value == nil {
+		s.accounts.Delete(user)
+	} else {
+		r, err := decodeRow[privateRow](value)
+		if err != nil {
+			return err
+		}
+		p = &account{privateRow: *r}
+		s.accounts.Set(user, p)
+		s.names.Set(p.Username, user)
+		s.countSkeleton(p.Username, 1)
+	}
+	// A suspended user is in the id map but not in the index.
+	before, now := existed && old.Suspended == 0, p != nil && p.Suspended == 0
+	if c := s.own("user"); c != nil && before != now {
+		if e, ok := c.byID.Get(user); ok {
+			if now {
+				c.changes = append(c.changes, acl.Change{Pos: e.pos, New: e.acl})
+			} else {
+				c.changes = append(c.changes, acl.Change{Pos: e.pos, Old: e.acl})
+			}
+		}
+	}
+	return nil
+}
+
+func (s *appState) countSkeleton(name string, by int) {
+	k := auth.Skeleton(name)
+	n, _ := s.skeletons.Get(k)
+	if n += by; n > 0 {
+		s.skeletons.Set(k, n)
+	} else {
+		s.skeletons.Delete(k)
+	}
+}
+
+func (s *appState) applyEntity(key store.Key, value []byte, seq store.Seq, index uint32) error {
+	name, ok := s.byNumber(key.Collection)
+	if !ok {
+		return nil // a dropped collection's, not yet cleaned away
+	}
+	c := s.own(name)
+	old, _ := c.byID.Get(key.ID)
+	var e *entity
+	if value != nil {
+		var err error
+		if e, err = decodeEntity(key.ID, value, seq, index); err != nil {
+			return err
+		}
+	}
+	listed := c.number != userCollection || s.active(key.ID)
+	c.replace(old, e, listed)
+	if c.number == groupCollection {
+		return s.applyGroup(c, old, e, seq)
+	}
+	return nil
+}
+
+// applyGroup makes the group what its entity says, gone when e is nil.
+func (s *appState) applyGroup(c *collection, old, e *entity, seq store.Seq) error {
+	if old != nil {
+		for _, nested := range nestedGroups(old) {
+			c.countGroup(nested, -1)
+		}
+		s.groups = s.groups.With(old.id, nil)
+	}
+	if e != nil {
+		def, err := acl.ParseGroup(e.body())
+		if err != nil {
+			return fmt.Errorf("group %q: %w", e.id, err)
+		}
+		for _, nested := range nestedGroups(e) {
+			c.countGroup(nested, 1)
+		}
+		s.groups = s.groups.With(e.id, def)
+	}
+	s.groupsSeq = seq
+	return nil
+}
+
+// nestedGroups returns the ids of the groups inside a group, each once.
+func nestedGroups(e *entity) []string {
+	def, err := acl.ParseGroup(e.body())
+	if err != nil {
+		return nil
+	}
+	slices.Sort(def.Groups)
+	return slices.Compact(def.Groups)
+}
+
+// replace puts e in the place of old; either may be nil. listed says whether
+// the index holds it.
+func (c *collection) replace(old, e *entity, listed bool) {
+	ch := acl.Change{}
+	if old != nil {
+		c.check.Count--
+		xor(&c.check.Digest, old.digest())
+		for g := range old.acl.Groups() {
+			c.countGroup(g, -1)
+		}
+		ch.Pos, ch.Old = old.pos, old.acl
+		if e == nil {
+			c.byID.Delete(old.id)
+		}
+		if e == nil || e.pos != old.pos {
+			c.byPos.Delete(old.pos)
+		}
+	}
+	if e != nil {
+		c.check.Count++
+		xor(&c.check.Digest, e.digest())
+		for g := range e.acl.Groups() {
+			c.countGroup(g, 1)
+		}
+		ch.Pos, ch.New = e.pos, e.acl
+		c.byID.Set(e.id, e)
+		c.byPos.Set(e.pos, e)
+		c.check.Next = max(c.check.Next, uint32(e.pos)+1)
+		c.lastWrite = max(c.lastWrite, e.lmt)
+	}
+	if listed && (ch.Old != nil || ch.New != nil) {
+		c.changes = append(c.changes, ch)
+	}
+}
+
+func (c *collection) countGroup(id string, by int) {
+	n, _ := c.groupRefs.Get(id)
+	if n += by; n > 0 {
+		c.groupRefs.Set(id, n)
+	} else {
+		c.groupRefs.Delete(id)
+	}
+}
+
+func xor(d *[32]byte, by [32]byte) {
+	for i := range d {
+		d[i] ^= by[i]
+	}
+}
+
+func (s *appState) applySession(digest string, value []byte) error {
+	old, ok := s.sessions.Get(digest)
+	if ok {
+		s.userSessions.Delete(userSessionKey(old))
+		s.sessions.Delete(digest)
+	}
+	if value == nil {
+		return nil
+	}
+	r, err := decodeRow[sessionRow](value)
+	if err != nil {
+		return err
+	}
+	n := &session{sessionRow: *r}
+	if copy(n.digest[:], digest) != len(n.digest) {
+		return fmt.Errorf("session key of %d bytes", len(digest))
+	}
+	if old != nil {
+		n.seen.Store(old.lastSeen())
+	}
+	s.sessions.Set(digest, n)
+	s.userSessions.Set(userSessionKey(n), digest)
+	return nil
+}
+
+// userSessionKey orders a user's sessions by age.
+func userSessionKey(s *session) string {
+	b := append([]byte(s.User), 0)
+	b = binary.BigEndian.AppendUint64(b, uint64(s.Created))
+	return string(append(b, s.digest[:]...))
+}
+
+// sessionsOf calls fn for each session of the user, oldest first.
+func (s *appState) sessionsOf(user string, fn func(*session) bool) {
+	prefix := user + "\x00"
+	s.userSessions.Ascend(prefix, func(k, digest string) bool {
+		if len(k) < len(prefix) || k[:len(prefix)] != prefix {
+			return false
+		}
+		n, ok := s.sessions.Get(digest)
+		return !ok || fn(n)
+	})
+}
+
+// live reports whether the session still counts: its user is active, has had
+// no password change, suspension or sign-out of all sessions since, and it has
+// not run out.
+func (s *appState) live(n *session, now int64) bool {
+	p, ok := s.accounts.Get(n.User)
+	if !ok || p.Suspended != 0 || p.Generation != n.Generation {
+		return false
+	}
+	o := s.config.Options
+	return !auth.Expired(unixTime(now), unixTime(n.Created), unixTime(n.lastSeen()), o.SessionIdle, o.SessionMax)
+}
+
+// userDocument returns the public form of a user.
+func (s *appState) user(id string) (*entity, bool) {
+	return s.collection("user").byID.Get(id)
+}
+
+// documentOf gives the query the document of an entity.
+func documentOf(e *entity) document.Value { return document.Trusted(e.body()) }

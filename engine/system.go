@@ -1,0 +1,125 @@
+package engine
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/tidwall/btree"
+
+	"postern/engine/store"
+)
+
+// systemState is what belongs to no app: who operates the server. It follows
+// the same rules as appState.
+type systemState struct {
+	next      uint32 // number of the next app
+	operators *btree.Map[string, *operatorRow]
+	sessions  *btree.Map[string, *session]
+}
+
+func newSystemState() *systemState {
+	return &systemState{
+		next:      1,
+		operators: new(btree.Map[string, *operatorRow]),
+		sessions:  new(btree.Map[string, *session]),
+	}
+}
+
+func (s *systemState) clone() *systemState {
+	c := *s
+	c.operators = s.operators.Copy()
+	c.sessions = s.sessions.Copy()
+	return &c
+}
+
+// live reports whether an operator's session still counts.
+func (s *systemState) live(n *session) bool {
+	o, ok := s.operators.Get(n.User)
+	return ok && o.Generation == n.Generation
+}
+
+// An app is the place where the newest view of one app is found.
+type app struct {
+	number uint32
+	key    string
+	view   atomic.Pointer[appState]
+}
+
+// directory lists the apps; it is immutable.
+type directory struct {
+	byKey    map[string]*app
+	byNumber map[uint32]*app
+}
+
+func (d *directory) with(a *app) *directory {
+	n := &directory{byKey: map[string]*app{}, byNumber: map[uint32]*app{}}
+	for k, v := range d.byKey {
+		n.byKey[k] = v
+	}
+	for k, v := range d.byNumber {
+		n.byNumber[k] = v
+	}
+	n.byKey[a.key] = a
+	n.byNumber[a.number] = a
+	return n
+}
+
+// applySystem brings a row of app 0 into the draft.
+func (d *draft) applySystem(key store.Key, value []byte) error {
+	if d.system == nil {
+		d.system = d.e.system.Load().clone()
+	}
+	s := d.system
+	switch key.Table {
+	case tableSystem:
+		next, err := decodeRow[uint32](value)
+		if err != nil {
+			return err
+		}
+		s.next = *next
+	case tableApp:
+		config, err := decodeRow[appConfig](value)
+		if err != nil {
+			return err
+		}
+		a, ok := d.directory().byKey[key.ID]
+		if !ok {
+			a = &app{number: config.Number, key: config.Key}
+			st := newAppState(config)
+			d.made = d.directory().with(a)
+			d.apps[a] = st
+			return nil
+		}
+		st, ok := d.apps[a]
+		if !ok {
+			st = a.view.Load().clone()
+			d.apps[a] = st
+		}
+		st.config = config
+	case tableOperator:
+		if value == nil {
+			s.operators.Delete(key.ID)
+			return nil
+		}
+		o, err := decodeRow[operatorRow](value)
+		if err != nil {
+			return err
+		}
+		s.operators.Set(key.ID, o)
+	case tableOpSession:
+		if value == nil {
+			s.sessions.Delete(key.ID)
+			return nil
+		}
+		r, err := decodeRow[sessionRow](value)
+		if err != nil {
+			return err
+		}
+		n := &session{sessionRow: *r}
+		copy(n.digest[:], key.ID)
+		s.sessions.Set(key.ID, n)
+	default:
+		return fmt.Errorf("row of unknown system table %d", key.Table)
+	}
+	return nil
+}

@@ -1,0 +1,417 @@
+package engine
+
+import (
+	"postern/acl"
+	"postern/auth"
+	"postern/engine/document"
+	"postern/engine/store"
+)
+
+// maxSessions bounds the sessions of one user; the oldest ends.
+const maxSessions = 100
+
+func privateOp(a *app, user string, p *privateRow) store.Op {
+	return store.Op{Key: store.Key{App: a.number, Table: tablePrivate, Collection: userCollection, ID: user}, Value: encodeRow(p)}
+}
+
+func sessionOp(a *app, digest auth.Digest, row *sessionRow) store.Op {
+	op := store.Op{Key: store.Key{App: a.number, Table: tableSession, ID: string(digest[:])}, Quiet: true}
+	if row != nil {
+		op.Value = encodeRow(row)
+	}
+	return op
+}
+
+// openSession returns the rows of a new session of a user and of the old ones
+// that end so that there are not too many.
+func openSession(s *appState, a *app, user string, digest auth.Digest, generation uint64, now int64) []store.Op {
+	ops := []store.Op{sessionOp(a, digest, &sessionRow{User: user, Generation: generation, Created: now, LastSeen: now})}
+	n := 0
+	s.sessionsOf(user, func(*session) bool { n++; return true })
+	s.sessionsOf(user, func(old *session) bool {
+		if n < maxSessions {
+			return false
+		}
+		n--
+		ops = append(ops, sessionOp(a, old.digest, nil))
+		return true
+	})
+	return ops
+}
+
+// usernameFree decides whether a name may be given to a user.
+func usernameFree(s *appState, name, user string) error {
+	if holder, taken := s.names.Get(name); taken && holder != user {
+		return errUserExists
+	}
+	if s.config.Options.LookAlikes {
+		n, _ := s.skeletons.Get(auth.Skeleton(name))
+		if a, ok := s.accounts.Get(user); ok && auth.Skeleton(a.Username) == auth.Skeleton(name) {
+			n--
+		}
+		if n > 0 {
+			return errUserExists
+		}
+	}
+	return nil
+}
+
+// signUp creates a user. The password was hashed by the handler.
+type signUp struct {
+	app      *app
+	id       string
+	username string
+	phc      string
+	members  []byte // with _id and username
+	sent     *acl.ACL
+	sentText []byte
+	session  bool // open one at once
+	token    auth.Digest
+
+	body []byte // the public form
+	now  int64
+}
+
+func (in *signUp) audit() auditLine {
+	return auditLine{By: "app", Act: "sign up", App: in.app.key, Item: in.id}
+}
+
+func (in *signUp) plan(d *draft) ([]store.Op, error) {
+	s := d.state(in.app)
+	if err := usernameFree(s, in.username, in.id); err != nil {
+		return nil, err
+	}
+	if _, taken := s.user(in.id); taken {
+		return nil, errUserExists
+	}
+	c := s.collection("user")
+	grants := acl.ACL{}
+	if in.sent != nil {
+		grants = *in.sent
+	}
+	grants.Creator = in.id // a user owns his own record
+	e := newEntity(in.id, in.members, acl.Position(c.check.Next), &grants, acl.AppendText(nil, in.sentText, in.id), d.now, d.now)
+	if len(e.row) > maxRow {
+		return nil, fault(errTooLarge, "a user with his _acl has at most %d bytes", maxRow)
+	}
+	in.body, in.now = e.body(), d.now
+	p := &privateRow{Username: in.username, Password: in.phc, Generation: 1}
+	if in.session {
+		p.LastLogin = d.now
+	}
+	ops := []store.Op{
+		privateOp(in.app, in.id, p),
+		{Key: store.Key{App: in.app.number, Table: tableEntity, Collection: userCollection, ID: in.id}, Value: e.row},
+	}
+	if in.session {
+		ops = append(ops, openSession(s, in.app, in.id, in.token, p.Generation, d.now)...)
+	}
+	return ops, nil
+}
+
+// openLogin opens a session for a user whose password was verified at the
+// given generation. If that has moved since, he must log in again.
+type openLogin struct {
+	app        *app
+	user       string
+	generation uint64
+	token      auth.Digest
+
+	body []byte
+	now  int64
+}
+
+func (in *openLogin) audit() auditLine {
+	return auditLine{By: "user " + in.user, Act: "log in", App: in.app.key}
+}
+
+func (in *openLogin) plan(d *draft) ([]store.Op, error) {
+	s := d.state(in.app)
+	a, ok := s.accounts.Get(in.user)
+	e, listed := s.user(in.user)
+	if !ok || !listed || a.Suspended != 0 || a.Generation != in.generation {
+		return nil, errCredentials
+	}
+	p := a.privateRow
+	p.LastLogin = d.now
+	in.body, in.now = e.body(), d.now
+	ops := openSession(s, in.app, in.user, in.token, p.Generation, d.now)
+	return append(ops, privateOp(in.app, in.user, &p)), nil
+}
+
+// endSession ends one session.
+type endSession struct {
+	app    *app
+	by     string
+	digest auth.Digest
+}
+
+func (*endSession) frugal() {}
+
+func (in *endSession) audit() auditLine {
+	return auditLine{By: in.by, Act: "log out", App: in.app.key}
+}
+
+func (in *endSession) plan(d *draft) ([]store.Op, error) {
+	if _, ok := d.state(in.app).sessions.Get(string(in.digest[:])); !ok {
+		return nil, nil // ended by somebody else in the meantime
+	}
+	return []store.Op{sessionOp(in.app, in.digest, nil)}, nil
+}
+
+// touchSession writes down when a session was last used.
+type touchSession struct {
+	app    *app
+	digest auth.Digest
+	seen   int64
+}
+
+func (in *touchSession) plan(d *draft) ([]store.Op, error) {
+	n, ok := d.state(in.app).sessions.Get(string(in.digest[:]))
+	if !ok {
+		return nil, nil
+	}
+	row := n.sessionRow
+	row.LastSeen = max(row.LastSeen, in.seen)
+	return []store.Op{sessionOp(in.app, in.digest, &row)}, nil
+}
+
+// changeAccount is what administrators do to a user: end all his sessions, set
+// a password, suspend him or let him back in.
+type changeAccount struct {
+	app  *app
+	by   string
+	act  string
+	user string
+	// change edits the row; it returns an error or whether anything is to be written.
+	change func(p *privateRow, now int64) error
+}
+
+func (in *changeAccount) audit() auditLine {
+	return auditLine{By: in.by, Act: in.act, App: in.app.key, Item: in.user}
+}
+
+func (in *changeAccount) plan(d *draft) ([]store.Op, error) {
+	a, ok := d.state(in.app).accounts.Get(in.user)
+	if !ok {
+		return nil, errUserNotFound
+	}
+	p := a.privateRow
+	if err := in.change(&p, d.now); err != nil {
+		return nil, err
+	}
+	return []store.Op{privateOp(in.app, in.user, &p)}, nil
+}
+
+// putUser updates a user's record. A write grant on the record reaches his own
+// fields only: name, e-mail address, identity, password and status are changed
+// by the user himself and the master.
+type putUser struct {
+	app     *app
+	subject acl.Subject
+	id      string
+	custom  []byte // members other than those below, as in entityBody
+	sent    *acl.ACL
+	aclText []byte
+
+	username     string // "" = keep
+	email        []byte // JSON text; nil = keep
+	phc          string // "" = keep the password
+	generation   uint64 // that the requester was verified at, for a change of password
+	passwordOnly bool   // nothing but the password changes
+	token        auth.Digest
+	mint         bool // open a session for the user after a change of password
+
+	body  []byte
+	after privateRow
+}
+
+func (in *putUser) audit() auditLine {
+	act := "change user"
+	if in.phc != "" {
+		act = "change password"
+	}
+	return auditLine{By: subjectName(in.subject), Act: act, App: in.app.key, Item: in.id}
+}
+
+func subjectName(s acl.Subject) string {
+	switch s.Role {
+	case acl.RoleUser:
+		return "user " + s.ID
+	case acl.RoleMaster:
+		return "master"
+	}
+	return "app"
+}
+
+// himself tells whether the subject may change what makes up an account.
+func himself(s acl.Subject, user string) bool {
+	return s.Role == acl.RoleMaster || s.Role == acl.RoleUser && s.ID == user
+}
+
+func (in *putUser) plan(d *draft) ([]store.Op, error) {
+	subject, err := d.subject(in.app, in.subject)
+	if err != nil {
+		return nil, err
+	}
+	s := d.state(in.app)
+	old, ok := s.user(in.id)
+	a, known := s.accounts.Get(in.id)
+	if !ok || !known || a.Suspended != 0 && subject.Role != acl.RoleMaster {
+		return nil, errUserNotFound
+	}
+	c := s.collection("user")
+	if !himself(subject, in.id) {
+		// His own record is always his to change, whatever the level says.
+		if err := decide(subject, c.level, old.acl, acl.Write); err != nil {
+			return nil, err
+		}
+	}
+	p := a.privateRow
+	if himself(subject, in.id) {
+		if in.username != "" && in.username != p.Username {
+			if err := usernameFree(s, in.username, in.id); err != nil {
+				return nil, err
+			}
+			p.Username = in.username
+		}
+		if in.phc != "" {
+			if subject.Role == acl.RoleUser && p.Generation != in.generation {
+				return nil, errCredentials // somebody else was faster
+			}
+			p.Password = in.phc
+			p.Generation++
+		}
+	}
+	e, err := in.compose(d, s, subject, old, p.Username)
+	if err != nil {
+		return nil, err
+	}
+	in.after = p
+	var ops []store.Op
+	if p != a.privateRow {
+		ops = append(ops, privateOp(in.app, in.id, &p))
+	}
+	ops = append(ops, store.Op{
+		Key:   store.Key{App: in.app.number, Table: tableEntity, Collection: userCollection, ID: in.id},
+		Value: e.row, Before: old.grants(),
+	})
+	if in.mint {
+		ops = append(ops, openSession(s, in.app, in.id, in.token, p.Generation, d.now)...)
+	}
+	return ops, nil
+}
+
+// compose makes the new public form: the members that make up the account as
+// the requester may change them, then his own fields as they were sent.
+func (in *putUser) compose(d *draft, s *appState, subject acl.Subject, old *entity, username string) (*entity, error) {
+	stored := documentOf(old)
+	var b entityBody
+	appendText := func(key string, text []byte) {
+		b.members = append(b.members, ',')
+		b.members = document.AppendQuote(b.members, key)
+		b.members = append(b.members, ':')
+		b.members = append(b.members, text...)
+	}
+	appendText("username", document.AppendQuote(nil, username))
+	email := stored.Get("email").Raw()
+	if in.email != nil && himself(subject, in.id) {
+		email = in.email
+	}
+	if email != nil {
+		appendText("email", email)
+	}
+	if in.passwordOnly {
+		for key, v := range stored.Members() {
+			if !accountMember(key) {
+				b.appendMember(key, v)
+			}
+		}
+	} else {
+		b.members = append(b.members, in.custom...)
+	}
+	grants, text := old.acl, old.aclText()
+	useSent, decision := acl.Amend(subject, s.collection("user").level, old.acl, in.sent)
+	switch {
+	case useSent:
+		now := *in.sent
+		now.Creator = acl.Creator(subject, in.app.key, old.acl, in.sent)
+		grants, text = &now, acl.AppendText(nil, in.aclText, now.Creator)
+	case in.sent != nil && s.config.Options.StrictACL && !old.acl.SameGrants(in.sent):
+		return nil, &denied{decision: decision, debug: "only the creator changes _acl"}
+	}
+	e := newEntity(in.id, b.withID(in.id), old.pos, grants, text, old.ect, max(d.now, old.lmt+1))
+	if len(e.row) > maxRow {
+		return nil, fault(errTooLarge, "a user with his _acl has at most %d bytes", maxRow)
+	}
+	in.body = e.body()
+	if !himself(subject, in.id) && !acl.Decide(subject, s.collection("user").level, e.acl, acl.Read).Allowed {
+		// Write does not imply read: what he sent, and who owns it.
+		in.body = newEntity(in.id, (&entityBody{members: in.custom}).withID(in.id), old.pos, grants,
+			acl.AppendText(nil, nil, grants.Creator), old.ect, e.lmt).body()
+	}
+	return e, nil
+}
+
+// accountMember tells the members of a user that are not custom fields.
+func accountMember(key document.Value) bool {
+	for _, name := range [...]string{"_id", "_acl", "_kmd", "_socialIdentity", "username", "password", "email"} {
+		if key.TextIs(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// removeUser suspends a user or deletes him for good.
+type removeUser struct {
+	app     *app
+	subject acl.Subject
+	id      string
+	hard    bool
+}
+
+func (*removeUser) frugal() {}
+
+func (in *removeUser) audit() auditLine {
+	act := "suspend user"
+	if in.hard {
+		act = "delete user"
+	}
+	return auditLine{By: subjectName(in.subject), Act: act, App: in.app.key, Item: in.id}
+}
+
+func (in *removeUser) plan(d *draft) ([]store.Op, error) {
+	subject, err := d.subject(in.app, in.subject)
+	if err != nil {
+		return nil, err
+	}
+	s := d.state(in.app)
+	old, ok := s.user(in.id)
+	a, known := s.accounts.Get(in.id)
+	if !ok || !known || a.Suspended != 0 && subject.Role != acl.RoleMaster {
+		return nil, errUserNotFound
+	}
+	if !himself(subject, in.id) {
+		if err := decide(subject, s.collection("user").level, old.acl, acl.Write); err != nil {
+			return nil, err
+		}
+	}
+	if !in.hard {
+		p := a.privateRow
+		if p.Suspended == 0 {
+			p.Suspended = d.now
+			p.Generation++
+		}
+		return []store.Op{privateOp(in.app, in.id, &p)}, nil
+	}
+	ops := []store.Op{
+		{Key: store.Key{App: in.app.number, Table: tableEntity, Collection: userCollection, ID: in.id}, Before: old.grants()},
+		{Key: store.Key{App: in.app.number, Table: tablePrivate, Collection: userCollection, ID: in.id}},
+	}
+	s.sessionsOf(in.id, func(n *session) bool {
+		ops = append(ops, sessionOp(in.app, n.digest, nil))
+		return true
+	})
+	return ops, nil
+}

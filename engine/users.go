@@ -1,0 +1,413 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"math"
+
+	"github.com/valyala/fasthttp"
+
+	"postern/acl"
+	"postern/auth"
+	"postern/engine/document"
+)
+
+// userBody is a user as a client sent him, taken apart.
+type userBody struct {
+	entityBody        // custom fields, _acl
+	username   string // "" when absent, null or empty
+	password   string
+	email      []byte // JSON text, nil when absent or null
+	social     bool   // a _socialIdentity that says something
+	passwords  bool   // there is a password member
+	only       bool   // nothing but the password
+}
+
+func readUser(doc document.Value) (*userBody, error) {
+	b := &userBody{only: true}
+	for key, v := range doc.Members() {
+		switch {
+		case key.TextIs("username"):
+			text, err := textOrNull("username", v)
+			if err != nil {
+				return nil, err
+			}
+			b.username = text
+		case key.TextIs("password"):
+			text, err := textOrNull("password", v)
+			if err != nil {
+				return nil, err
+			}
+			b.password, b.passwords = text, v.Kind() != document.Null
+			continue
+		case key.TextIs("email"):
+			if _, err := textOrNull("email", v); err != nil {
+				return nil, err
+			}
+			if v.Kind() == document.String {
+				b.email = append([]byte(nil), v.Raw()...)
+			}
+		case key.TextIs("_socialIdentity"):
+			b.social = v.Kind() != document.Null && v.Len() > 0
+		case key.TextIs("_acl"):
+			a, err := acl.Parse(v.Raw())
+			if err != nil {
+				return nil, err
+			}
+			if a != nil {
+				b.acl, b.aclText = a, append([]byte(nil), v.Raw()...)
+			}
+		case key.TextIs("_id"):
+			if _, err := readID(v); err != nil { // the server's own, but clients echo it
+				return nil, err
+			}
+		case key.TextIs("_kmd"):
+			// The server's own, too.
+		case key.TextIs("_geoloc"):
+			if err := checkPoint(v); err != nil {
+				return nil, err
+			}
+			b.appendMember(key, v)
+		default:
+			b.appendMember(key, v)
+		}
+		b.only = false
+	}
+	b.only = b.only && b.passwords
+	return b, nil
+}
+
+// textOrNull reads a member that is a string; null reads as "".
+func textOrNull(name string, v document.Value) (string, error) {
+	switch v.Kind() {
+	case document.String:
+		return v.Text(), nil
+	case document.Null, document.Missing:
+		return "", nil
+	}
+	return "", fault(errOutOfRange, "%s must be a string", name)
+}
+
+// acceptable checks a new username and password against what every app asks
+// for and the policy of this one.
+func (r *Request) acceptable(username, password string) error {
+	if username != "" {
+		if username == r.app.key {
+			return fault(errOutOfRange, "this username is reserved")
+		}
+		if err := auth.CheckUsername(username); err != nil {
+			return fault(errOutOfRange, "%s", err.Error())
+		}
+	}
+	if password != "" {
+		policy := auth.PasswordPolicy{}
+		if r.view.config.Options.PasswordPolicy {
+			policy = auth.DefaultPasswordPolicy
+		}
+		if err := auth.CheckPassword(policy, password); err != nil {
+			return fault(errOutOfRange, "%s", err.Error())
+		}
+	}
+	return nil
+}
+
+// limit asks the quota of what the app secret alone can do.
+func (r *Request) limit(kind auth.QuotaKind) error {
+	network := r.network()
+	if network == "" || r.subject.Role == acl.RoleMaster {
+		return nil
+	}
+	wait, ok := r.e.quota.Allow(unixTime(r.start), r.app.key, network, kind)
+	if !ok {
+		r.e.metrics.throttled.Inc()
+		return slow(errTooManyRequests, int(math.Ceil(wait.Seconds())))
+	}
+	return nil
+}
+
+func (e *Engine) signUp(r *Request) error {
+	if err := r.limit(auth.SignUp); err != nil {
+		return err
+	}
+	doc, err := r.object()
+	if err != nil {
+		return err
+	}
+	b, err := readUser(doc)
+	if err != nil {
+		return err
+	}
+	if b.social {
+		// Nothing a client says about who he is elsewhere is believed.
+		return fault(errConfiguration, "no identity provider is configured for this app")
+	}
+	if err := r.acceptable(b.username, b.password); err != nil {
+		return err
+	}
+	in := &signUp{app: r.app, id: e.newID(), username: b.username, sent: b.acl, sentText: b.aclText, session: r.version < 6}
+	if in.username == "" {
+		in.username = e.newUUID()
+	}
+	password := b.password
+	if password == "" {
+		password = auth.NewSecret(e.Random())
+		in.phc = auth.HashGenerated(password)
+	} else {
+		if _, taken := r.view.names.Get(in.username); taken {
+			return errUserExists // known before the costly hash; decided again in the commit
+		}
+		if in.phc, err = e.hasher.Hash(context.Background(), e.Random(), password); err != nil {
+			return err
+		}
+	}
+	var own entityBody
+	own.members = append(own.members, `,"username":`...)
+	own.members = document.AppendQuote(own.members, in.username)
+	if b.email != nil {
+		own.members = append(append(own.members, `,"email":`...), b.email...)
+	}
+	own.members = append(own.members, b.members...)
+	in.members = own.withID(in.id)
+	token := ""
+	if in.session {
+		token, in.token = auth.NewToken(e.Random())
+	}
+	if err := e.committer.submit(r.app, in); err != nil {
+		return err
+	}
+	// The one answer that carries a password.
+	body := append([]byte(nil), in.body[:len(in.body)-1]...)
+	body = append(body, `,"password":`...)
+	body = append(document.AppendQuote(body, password), '}')
+	if in.session {
+		body = spliceKMD(in.body, token, in.now, 0)
+		body = append(body[:len(body)-1], `,"password":`...)
+		body = append(document.AppendQuote(body, password), '}')
+	}
+	r.location("user", in.id)
+	return r.json(fasthttp.StatusCreated, body)
+}
+
+// spliceKMD adds to the _kmd of a user's public form what only he and the
+// master see: his token, when he last logged in, since when he is suspended.
+// Every body that we make ends with the _kmd.
+func spliceKMD(body []byte, token string, lastLogin, suspended int64) []byte {
+	out := append(make([]byte, 0, len(body)+192), body[:len(body)-2]...)
+	if lastLogin != 0 {
+		out = append(appendTime(append(out, `,"llt":"`...), lastLogin), '"')
+	}
+	if suspended != 0 {
+		out = appendTime(append(out, `,"status":{"val":"disabled","lastChange":"`...), suspended)
+		out = append(out, `"}`...)
+	}
+	if token != "" {
+		out = document.AppendQuote(append(out, `,"authtoken":`...), token)
+	}
+	return append(out, "}}"...)
+}
+
+// credentialsIn reads the name and password of a login.
+func credentialsIn(doc document.Value, nameKey string) (name, password string, err error) {
+	n, p := doc.Get(nameKey), doc.Get("password")
+	if n.Kind() != document.String || p.Kind() != document.String {
+		return "", "", fault(errIncompleteBody, "%s and password must be strings", nameKey)
+	}
+	return n.Text(), p.Text(), nil
+}
+
+func (e *Engine) login(r *Request) error {
+	doc, err := r.object()
+	if err != nil {
+		return err
+	}
+	if s := doc.Get("_socialIdentity"); s.Kind() == document.Object && s.Len() > 0 {
+		return fault(errConfiguration, "no identity provider is configured for this app")
+	}
+	name, password, err := credentialsIn(doc, "username")
+	if err != nil {
+		return err
+	}
+	id, err := e.checkPassword(r, name, password)
+	if err != nil {
+		return err
+	}
+	a, _ := r.view.accounts.Get(id)
+	in := &openLogin{app: r.app, user: id, generation: a.Generation}
+	token, digest := auth.NewToken(e.Random())
+	in.token = digest
+	if err := e.committer.submit(r.app, in); err != nil {
+		return err
+	}
+	return r.json(fasthttp.StatusOK, spliceKMD(in.body, token, in.now, 0))
+}
+
+func (e *Engine) logout(r *Request) error {
+	if r.session == nil {
+		return r.nothing() // a Basic header opens no session
+	}
+	in := &endSession{app: r.app, by: subjectName(r.subject), digest: r.session.digest}
+	if err := e.committer.submit(r.app, in); err != nil {
+		return err
+	}
+	return r.nothing()
+}
+
+func (e *Engine) me(r *Request) error {
+	ent, ok := r.view.user(r.subject.ID)
+	if !ok {
+		return errCredentials
+	}
+	a, _ := r.view.accounts.Get(r.subject.ID)
+	token := r.token
+	if r.version >= 6 {
+		token = ""
+	}
+	return r.json(fasthttp.StatusOK, spliceKMD(ent.body(), token, a.LastLogin, 0))
+}
+
+func (e *Engine) getUser(r *Request) error {
+	id := r.param(0)
+	if err := validID(id); err != nil {
+		return err
+	}
+	ent, ok := r.view.user(id)
+	if !ok {
+		return errUserNotFound
+	}
+	a, _ := r.view.accounts.Get(id)
+	if a.Suspended != 0 && r.subject.Role != acl.RoleMaster {
+		return errUserNotFound
+	}
+	if himself(r.subject, id) {
+		return r.json(fasthttp.StatusOK, spliceKMD(ent.body(), "", a.LastLogin, a.Suspended))
+	}
+	if err := r.decide(r.view.collection("user").level, ent.acl, acl.Read); err != nil {
+		if r.view.config.Options.HideUnreadable {
+			return errUserNotFound
+		}
+		return err
+	}
+	return r.immutable(fasthttp.StatusOK, ent.body())
+}
+
+func (e *Engine) listUsers(r *Request) error { return r.list(r.view.collection("user")) }
+
+func (e *Engine) putUser(r *Request) error {
+	id := r.param(0)
+	if err := validID(id); err != nil {
+		return err
+	}
+	doc, err := r.object()
+	if err != nil {
+		return err
+	}
+	b, err := readUser(doc)
+	if err != nil {
+		return err
+	}
+	in := &putUser{
+		app: r.app, subject: r.subject, id: id, custom: b.members, sent: b.acl, aclText: b.aclText,
+		username: b.username, email: b.email, passwordOnly: b.only,
+	}
+	token := r.token
+	if b.passwords {
+		if a, ok := r.view.accounts.Get(id); !ok || a.Suspended != 0 && r.subject.Role != acl.RoleMaster {
+			return errUserNotFound
+		}
+		if !himself(r.subject, id) {
+			return fault(errInsufficient, "only the user himself and the master change a password")
+		}
+		if b.password == "" {
+			return fault(errOutOfRange, "a password cannot be empty")
+		}
+		changed, err := r.newPassword(in, b.password)
+		if err != nil {
+			return err
+		}
+		if changed && r.subject.Role == acl.RoleUser {
+			token, in.token = auth.NewToken(e.Random())
+			in.mint = true
+		}
+	}
+	if himself(r.subject, id) {
+		if err := r.acceptable(in.username, ""); err != nil {
+			return err
+		}
+	}
+	if err := e.committer.submit(r.app, in); err != nil {
+		return err
+	}
+	if in.phc != "" {
+		e.verified.Drop(id)
+	}
+	if r.subject.Role == acl.RoleMaster {
+		token = "" // a user's token is for himself
+	}
+	if himself(r.subject, id) {
+		return r.json(fasthttp.StatusOK, spliceKMD(in.body, token, in.after.LastLogin, in.after.Suspended))
+	}
+	return r.json(fasthttp.StatusOK, in.body)
+}
+
+// newPassword hashes a password that a user is to get. A client that echoes
+// the one he has changes nothing.
+func (r *Request) newPassword(in *putUser, password string) (changed bool, err error) {
+	a, ok := r.view.accounts.Get(in.id)
+	if !ok {
+		return false, errUserNotFound
+	}
+	if err := r.acceptable("", password); err != nil {
+		return false, err
+	}
+	same, _, err := r.e.hasher.Verify(context.Background(), a.Password, password, true)
+	if err != nil || same {
+		return false, err
+	}
+	in.generation = a.Generation
+	in.phc, err = r.e.hasher.Hash(context.Background(), r.e.Random(), password)
+	return err == nil, err
+}
+
+func (e *Engine) deleteUser(r *Request) error {
+	id := r.param(0)
+	if err := validID(id); err != nil {
+		return err
+	}
+	args := r.ctx.QueryArgs()
+	hard := r.version < 2
+	switch {
+	case string(args.Peek("hard")) == "true":
+		hard = true
+	case string(args.Peek("hard")) == "false", string(args.Peek("soft")) == "true":
+		hard = false
+	}
+	in := &removeUser{app: r.app, subject: r.subject, id: id, hard: hard}
+	if err := e.committer.submit(r.app, in); err != nil {
+		return err
+	}
+	e.verified.Drop(id)
+	return r.nothing()
+}
+
+// raiseCost stores a password anew after the parameters were raised. The
+// generation stays: nothing changed for the user.
+func (e *Engine) raiseCost(r *Request, id string, generation uint64, password string) {
+	a := r.app
+	e.background(func() {
+		phc, err := e.hasher.Hash(context.Background(), e.Random(), password)
+		if err != nil {
+			return // busy: the next login will do
+		}
+		err = e.committer.submit(a, &changeAccount{app: a, by: "server", act: "rehash password", user: id,
+			change: func(p *privateRow, _ int64) error {
+				if p.Generation != generation {
+					return errCredentials // changed in the meantime
+				}
+				p.Password = phc
+				return nil
+			}})
+		if err != nil && !errors.Is(err, errCredentials) {
+			e.config.Logger.Warn("storing a rehashed password", "error", err)
+		}
+	})
+}
