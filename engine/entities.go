@@ -283,11 +283,25 @@ func (e *Engine) countEntities(r *Request) error {
 	if err := validCollection(name); err != nil {
 		return err
 	}
+	return r.countVisible(r.view.collection(name))
+}
+
+// countVisible answers with how many visible entities of a collection match.
+func (r *Request) countVisible(c *collection) error {
 	q, err := r.filter()
 	if err != nil {
 		return err
 	}
-	return r.count(query.Count(q, r.view.collection(name).visible(r.subject, r.principals)))
+	return r.count(query.Count(q, c.visible(r.subject, r.principals)))
+}
+
+// deltaSet says that no collection has delta sets switched on, on which
+// clients ask for the whole answer.
+func (e *Engine) deltaSet(r *Request) error {
+	if err := validCollection(r.param(0)); err != nil {
+		return err
+	}
+	return fault(errConfiguration, "This collection has not been configured for Delta Set access.")
 }
 
 // deleteEntities removes what the requester may read and write and the query

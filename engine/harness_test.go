@@ -67,6 +67,7 @@ type server struct {
 	e      *engine.Engine
 	http   *fasthttp.HostClient
 	driver store.Driver
+	clock  *clock // set by tests that move it
 	stop   func()
 }
 

@@ -46,7 +46,7 @@ type collection struct {
 	byID      *btree.Map[string, *entity]
 	byPos     *btree.Map[acl.Position, *entity]
 	index     *acl.Index
-	changes   []acl.Change // not yet in the index; empty when published
+	changes   []acl.Change            // not yet in the index; empty when published
 	groupRefs *btree.Map[string, int] // group id -> how many ACLs (and groups, if this is group) name it
 	check     countRow
 	counted   countRow // as stored; equal to check when published

@@ -292,6 +292,8 @@ func (e *Engine) getUser(r *Request) error {
 
 func (e *Engine) listUsers(r *Request) error { return r.list(r.view.collection("user")) }
 
+func (e *Engine) countUsers(r *Request) error { return r.countVisible(r.view.collection("user")) }
+
 func (e *Engine) putUser(r *Request) error {
 	id := r.param(0)
 	if err := validID(id); err != nil {

@@ -67,7 +67,7 @@ removed at the end. Every denial is logged with its reason.
 				}
 				return seed.apply(e)
 			}
-			srv.ready = func(_ *engine.Engine, url string) error { return greet(s, url, srv.dir) }
+			srv.ready = func(url string) error { return greet(s, url, srv.dir) }
 			return srv.run(log)
 		},
 	}

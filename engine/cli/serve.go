@@ -42,10 +42,7 @@ POSTERN_MASTER_SECRET, POSTERN_OPERATOR_EMAIL, POSTERN_OPERATOR_PASSWORD.`,
 			srv.config.Throttle = auth.DefaultLimits
 			srv.config.Quota = auth.DefaultQuota
 			srv.prepare = func(e *engine.Engine) error { return firstStart(s, e) }
-			srv.ready = func(_ *engine.Engine, url string) error {
-				log.Info("serving", "url", url, "data", srv.dir, "version", Version)
-				return nil
-			}
+			srv.ready = func(string) error { return nil }
 			return srv.run(log)
 		},
 	}

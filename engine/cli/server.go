@@ -27,8 +27,8 @@ type server struct {
 	insecure     bool
 	options      store.Options
 	config       engine.Config
-	// ready is called when the server answers, with its address.
-	ready func(e *engine.Engine, url string) error
+	// ready is called with the address when the server answers.
+	ready func(url string) error
 	// prepare is called with the engine before it answers anybody.
 	prepare func(e *engine.Engine) error
 }
@@ -72,7 +72,9 @@ func (s *server) run(log *slog.Logger) (err error) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
-	if err = s.ready(e, scheme+"://"+l.Addr().String()); err == nil {
+	url := scheme + "://" + l.Addr().String()
+	if err = s.ready(url); err == nil {
+		log.Info("serving", "url", url, "data", s.dir, "version", Version)
 		err = s.wait(log, signals, ended)
 	}
 	go func() {
