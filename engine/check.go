@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"postern/acl"
 	"postern/engine/store"
@@ -142,7 +143,15 @@ func (s *appState) check(say func(string, ...any)) {
 		}
 		return true
 	})
+	groups := s.definedGroups()
 	s.accounts.Scan(func(id string, a *account) bool {
+		in := groups.Of(id).IDs()
+		if !slices.Equal(in, s.groups.Of(id).IDs()) {
+			say("user %q is in the groups %q, decisions know others", id, in)
+		}
+		if known := a.identity.Load(); known != nil && known.groups == s.groups && !slices.Equal(in, known.member.IDs()) {
+			say("user %q is in the groups %q, others are remembered", id, in)
+		}
 		if holder, ok := s.names.Get(a.Username); !ok || holder != id {
 			say("user %q is not found by his name", id)
 		}
@@ -151,6 +160,18 @@ func (s *appState) check(say func(string, ...any)) {
 		}
 		return true
 	})
+}
+
+// definedGroups reads the groups anew from their entities.
+func (s *appState) definedGroups() *acl.Groups {
+	var groups *acl.Groups
+	s.collection("group").byID.Scan(func(id string, e *entity) bool {
+		if def, err := acl.ParseGroup(e.body()); err == nil {
+			groups = groups.With(id, def)
+		}
+		return true
+	})
+	return groups
 }
 
 // differ compares the running state with one that was loaded from the store.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
+	"slices"
 	"sync"
 
 	"postern/engine/store"
@@ -49,6 +51,8 @@ type submission struct {
 	app    *app // nil: the system's
 	intent intent
 	done   chan error // capacity 1
+
+	outcome error // what the intent was decided to; the committer's until done
 }
 
 // The committer is the one write path: a single goroutine that takes intents in
@@ -141,41 +145,53 @@ func (s *submission) wait() error {
 	return err
 }
 
-// take moves up to groupOps waiting submissions into group, one of each app in
+// next takes a waiting submission, nil when there is none: one of each app in
 // turn, so that a busy app cannot keep the others waiting.
-func (c *committer) take(group []*submission) []*submission {
+func (c *committer) next() *submission {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(group) < groupOps && len(c.turn) > 0 {
-		a := c.turn[0]
-		q := c.queues[a]
-		group = append(group, q[0])
-		c.waiting--
-		q[0] = nil
-		if q = q[1:]; len(q) > 0 {
-			c.queues[a] = q
-			c.turn = append(c.turn[1:], a)
-		} else {
-			delete(c.queues, a)
-			c.turn = c.turn[1:]
-		}
+	if len(c.turn) == 0 {
+		return nil
 	}
-	return group
+	a := c.turn[0]
+	q := c.queues[a]
+	s := q[0]
+	q[0] = nil
+	c.waiting--
+	c.turn = c.turn[1:]
+	if q = q[1:]; len(q) > 0 {
+		c.queues[a] = q
+		c.turn = append(c.turn, a)
+	} else {
+		delete(c.queues, a)
+	}
+	return s
+}
+
+// putBack makes a submission the next one again.
+func (c *committer) putBack(s *submission) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting++
+	c.queues[s.app] = append([]*submission{s}, c.queues[s.app]...)
+	c.turn = append([]*app{s.app}, slices.DeleteFunc(c.turn, func(a *app) bool { return a == s.app })...)
 }
 
 func (c *committer) run() {
 	defer close(c.over)
-	var group []*submission
 	for {
 		c.gather()
-		if group = c.take(group); len(group) > 0 {
-			group = c.commit(group)
+		if c.commit() {
 			continue
 		}
 		select {
 		case <-c.wake:
 		case <-c.quit:
-			c.drain()
+			c.mu.Lock()
+			c.stopped = true
+			c.mu.Unlock()
+			for c.commit() { // what is still waiting
+			}
 			return
 		}
 	}
@@ -197,15 +213,6 @@ func (c *committer) gather() {
 	}
 }
 
-// drain commits what is still waiting and stops.
-func (c *committer) drain() {
-	c.mu.Lock()
-	c.stopped = true
-	c.mu.Unlock()
-	for group := c.take(nil); len(group) > 0; group = c.take(c.commit(group)) {
-	}
-}
-
 // stop refuses new intents, commits the waiting ones and returns when the
 // committer has ended.
 func (c *committer) stop() {
@@ -213,45 +220,63 @@ func (c *committer) stop() {
 	<-c.over
 }
 
-// commit decides and appends one group and answers its members. It returns the
-// submissions that did not fit, for the next group.
-func (c *committer) commit(group []*submission) (rest []*submission) {
-	for {
-		d := newDraft(c.e)
-		outcomes := make([]error, len(group))
-		n := 0
-		for ; n < len(group); n++ {
-			fits, err := d.take(group[n].intent)
-			if !fits {
-				break
-			}
-			outcomes[n] = err
+// commit decides and appends one group and answers its members. It reports
+// whether anything was waiting.
+func (c *committer) commit() bool {
+	var group []*submission
+	d := newDraft(c.e)
+	for len(group) < groupOps {
+		s := c.next()
+		if s == nil {
+			break
 		}
-		err := d.append()
-		if errors.Is(err, store.ErrNoSpace) && !d.small {
+		if !d.take(s) {
+			c.putBack(s)
+			break
+		}
+		group = append(group, s)
+	}
+	if len(group) == 0 {
+		return false
+	}
+	err := d.append()
+	for {
+		switch {
+		case errors.Is(err, store.ErrNoSpace) && !d.small:
 			// What frees space or ends something still fits.
 			group = refuseLarge(group, err)
-			continue
-		}
-		if errors.Is(err, store.ErrConflict) {
+		case errors.Is(err, store.ErrConflict):
 			// Somebody else has written: forget the draft, learn what was written,
 			// and decide again.
 			if err = c.e.reload(); err == nil {
-				continue
+				break
+			}
+			fallthrough
+		default:
+			if err != nil {
+				c.fail(err)
+			} else {
+				d.publish()
+			}
+			for _, s := range group {
+				if s.outcome == nil {
+					s.outcome = err
+				}
+				s.done <- s.outcome
+			}
+			return true
+		}
+		d = newDraft(c.e)
+		kept := group[:0]
+		for _, s := range group {
+			if d.take(s) {
+				kept = append(kept, s)
+			} else {
+				c.putBack(s)
 			}
 		}
-		if err != nil {
-			c.fail(err)
-		} else {
-			d.publish()
-		}
-		for i, s := range group[:n] {
-			if outcomes[i] == nil {
-				outcomes[i] = err
-			}
-			s.done <- outcomes[i]
-		}
-		return group[n:]
+		group = kept
+		err = d.append()
 	}
 }
 
@@ -301,8 +326,9 @@ type draft struct {
 }
 
 func newDraft(e *Engine) *draft {
-	seq, hash := e.driver.Head()
-	return &draft{e: e, small: true, seq: seq + 1, prev: hash, now: e.tick(), apps: map[*app]*appState{}}
+	// Not the head of the log: a record that somebody else has appended is no
+	// part of the state yet, and deciding without it must be a conflict.
+	return &draft{e: e, small: true, seq: e.head.seq + 1, prev: e.head.hash, now: e.tick(), apps: map[*app]*appState{}}
 }
 
 // state returns the app as the draft has it, for reading.
@@ -327,19 +353,20 @@ func (d *draft) directory() *directory {
 	return d.e.apps.Load()
 }
 
-// take plans one intent and brings its rows into the draft. It reports false
+// take plans an intent and brings its rows into the draft. It reports false
 // when the rows do not fit into the group any more.
-func (d *draft) take(in intent) (fits bool, err error) {
-	ops, err := in.plan(d)
-	if err != nil {
-		return true, err
+func (d *draft) take(s *submission) bool {
+	in := s.intent
+	ops, err := d.plan(in)
+	if s.outcome = err; err != nil {
+		return true
 	}
 	size := 0
 	for i := range ops {
 		size += ops[i].Size()
 	}
 	if len(d.ops) > 0 && (len(d.ops)+len(ops) > groupOps || d.bytes+size > groupBytes) {
-		return false, nil
+		return false
 	}
 	for i := range ops {
 		if err := d.apply(ops[i]); err != nil {
@@ -353,7 +380,20 @@ func (d *draft) take(in intent) (fits bool, err error) {
 	if a, ok := in.(audited); ok && len(ops) > 0 {
 		d.audit = append(d.audit, a.audit())
 	}
-	return true, nil
+	return true
+}
+
+// plan asks the intent. A panic refuses this one only: plan changes nothing, so
+// the draft is as it was.
+func (d *draft) plan(in intent) (ops []store.Op, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.e.metrics.panics.Inc()
+			d.e.config.Logger.Error("panic in the committer", "intent", fmt.Sprintf("%T", in), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			ops, err = nil, errInternal
+		}
+	}()
+	return in.plan(d)
 }
 
 func (d *draft) apply(op store.Op) error {
@@ -409,6 +449,9 @@ func (d *draft) append() error {
 
 // publish makes the draft the state that readers see.
 func (d *draft) publish() {
+	if len(d.ops) > 0 {
+		d.e.head.seq, d.e.head.hash = d.e.driver.Head()
+	}
 	if d.system != nil {
 		d.e.system.Store(d.system)
 	}

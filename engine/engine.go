@@ -21,6 +21,7 @@ type Engine struct {
 	system    atomic.Pointer[systemState]
 	committer *committer
 
+	head     position     // of the state; the committer's
 	lastTime atomic.Int64 // newest time given to a record, Unix ms
 	broken   atomic.Bool
 	breaking sync.Once
@@ -34,6 +35,12 @@ type Engine struct {
 	metrics  *engineMetrics
 	cleaner  *cleaner
 	tasks    sync.WaitGroup // work that no request waits for
+}
+
+// A position is a record of the log.
+type position struct {
+	seq  store.Seq
+	hash store.Hash
 }
 
 // Open rebuilds the state of every app from the driver's rows and starts the
@@ -91,15 +98,30 @@ func (e *Engine) reload() error {
 	}
 	e.system.Store(st.system)
 	e.apps.Store(st.directory)
-	e.lastTime.Store(max(e.lastTime.Load(), st.newest))
-	return nil
+	e.head = position{view.Seq(), view.Hash()}
+	return e.resumeTime()
+}
+
+// resumeTime sees to it that records go on after the time of the last one.
+// (The times in the entities do not tell: the master may import any.)
+func (e *Engine) resumeTime() error {
+	if e.head.seq == 0 {
+		return nil
+	}
+	err := e.driver.Read(e.context(), e.head.seq, func(rec *store.Record) error {
+		e.lastTime.Store(max(e.lastTime.Load(), rec.Time))
+		return nil
+	})
+	if errors.Is(err, store.ErrTrimmed) { // restored from a backup, which has no log
+		return nil
+	}
+	return err
 }
 
 // loaded is everything that load derives.
 type loaded struct {
 	system    *systemState
 	directory *directory
-	newest    int64 // newest time of any entity, Unix ms
 }
 
 // load builds the state at the view's Seq from its rows alone.
@@ -126,10 +148,6 @@ func load(view store.View) (*loaded, error) {
 		if err := s.countsHold(); err != nil {
 			return nil, err
 		}
-		s.collections.Scan(func(_ string, c *collection) bool {
-			l.newest = max(l.newest, c.lastWrite)
-			return true
-		})
 		s.freeze(view.Seq())
 		a.view.Store(s)
 	}

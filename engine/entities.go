@@ -15,6 +15,7 @@ const (
 	maxResults       = 10_000   // entities of one answer
 	maxResponseBytes = 64 << 20 // of one answer
 	deleteBatch      = 256      // intents of a query delete that wait at once
+	maxRematch       = 8        // times that a query delete matches again what changed meanwhile
 )
 
 // entityBody is a document as a client sent it, taken apart.
@@ -152,7 +153,7 @@ func (e *Engine) createEntity(r *Request) error {
 	if v.Kind() == document.Array {
 		return fault(errFeature, "Inserting multiple entities is not available in this Kinvey API version")
 	}
-	doc, err := r.object()
+	doc, err := asObject(v)
 	if err != nil {
 		return err
 	}
@@ -313,7 +314,7 @@ func (e *Engine) deleteEntities(r *Request) error {
 	if err := validCollection(name); err != nil {
 		return err
 	}
-	if !r.ctx.QueryArgs().Has("query") {
+	if len(r.ctx.QueryArgs().Peek("query")) == 0 {
 		return errMissingQuery
 	}
 	q, err := r.filter()
@@ -321,7 +322,8 @@ func (e *Engine) deleteEntities(r *Request) error {
 		return err
 	}
 	removed := 0
-	for again := true; again; {
+	again := true
+	for round := 0; again && round < maxRematch; round++ {
 		again = false
 		c := r.view.collection(name)
 		k := c.visible(r.subject, r.principals)

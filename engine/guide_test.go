@@ -76,7 +76,11 @@ func TestGuideOnAuthentication(t *testing.T) {
 			s.want(login(s, "alice", "changed"), 200, "")
 		}},
 		{"sessions can be made to expire (announced by the guide)", func(t *testing.T, s *server, alice user) {
-			app := start(t, func(o *options) { o.config.Clock = s.clock.Now; o.app.SessionIdle = time.Hour; o.app.SessionMax = 3 * time.Hour })
+			app := start(t, func(o *options) {
+				o.config.Clock = s.clock.Now
+				o.app.SessionIdle = time.Hour
+				o.app.SessionMax = 3 * time.Hour
+			})
 			bob := app.signUp("bob")
 			for range 4 { // used every 40 minutes, it lives until its third hour
 				s.clock.Add(40 * time.Minute)

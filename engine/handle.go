@@ -125,6 +125,7 @@ func (e *Engine) serve(ctx *fasthttp.RequestCtx, t *mounted) {
 	}
 	e.metrics.duration.Update(time.Since(began).Seconds())
 	t.count[min(ctx.Response.StatusCode()/100, 5)].Inc()
+	r.releaseBody()
 	*r = Request{}
 	requests.Put(r)
 }
@@ -196,15 +197,19 @@ func (r *Request) framing() error {
 		r.ctx.SetConnectionClose()
 		return fault(errBadRequest, "folded headers are not accepted")
 	}
-	if len(h.Peek("Transfer-Encoding")) > 0 && hasHeader(raw, "content-length:") {
+	if hasHeader(raw, "transfer-encoding:") && hasHeader(raw, "content-length:") {
 		r.ctx.SetConnectionClose()
 		return fault(errBadRequest, "Content-Length together with Transfer-Encoding")
 	}
+	if most := r.e.config.MaxBody; h.ContentLength() > most {
+		r.ctx.SetConnectionClose()
+		return fault(errTooLarge, "a request body has at most %d bytes", most)
+	}
+	if len(h.PeekAll("Authorization")) > 1 {
+		return fault(errBadRequest, "more than one Authorization header")
+	}
 	if bytes.Count(raw, []byte("\n")) > 64 {
 		return fault(errHeaders, "more than 64 headers")
-	}
-	if len(r.ctx.PostBody()) > r.e.config.MaxBody {
-		return fault(errTooLarge, "a request body has at most %d bytes", r.e.config.MaxBody)
 	}
 	if r.e.config.LoopbackHostsOnly && !r.local && !Loopback(string(r.ctx.Host())) {
 		return fault(errBadRequest, "this development server answers on loopback host names only")
@@ -324,12 +329,4 @@ func (r *Request) who() string {
 		return "user " + r.subject.ID
 	}
 	return fmt.Sprintf("role %d", r.subject.Role)
-}
-
-// remoteAddr is the address of the peer; the zero Addr on a Unix socket.
-func remoteAddr(ctx *fasthttp.RequestCtx) netip.Addr {
-	if t, ok := ctx.RemoteAddr().(*net.TCPAddr); ok {
-		return t.AddrPort().Addr().Unmap()
-	}
-	return netip.Addr{}
 }

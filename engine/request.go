@@ -33,6 +33,7 @@ type Request struct {
 	operator   string   // e-mail of the operator, "" when none
 
 	params [4]string // path parameters, decoded
+	buffer *[]byte   // of the body, nil until it was read
 }
 
 // handler does the work of one route. It answers through the Request or
@@ -44,9 +45,9 @@ func (r *Request) param(n int) string { return r.params[n] }
 
 // body returns the request's JSON body. It is Missing when there is none.
 func (r *Request) body(rules document.Rules) (document.Value, error) {
-	b := r.ctx.PostBody()
-	if len(b) == 0 {
-		return document.Value{}, nil
+	b, err := r.bytes()
+	if err != nil || len(b) == 0 {
+		return document.Value{}, err
 	}
 	return document.Parse(b, rules)
 }
@@ -55,9 +56,14 @@ func (r *Request) body(rules document.Rules) (document.Value, error) {
 // nothing at all where they have nothing to say, so no body reads as {}.
 func (r *Request) object() (document.Value, error) {
 	v, err := r.body(document.Body)
-	switch {
-	case err != nil:
+	if err != nil {
 		return v, err
+	}
+	return asObject(v)
+}
+
+func asObject(v document.Value) (document.Value, error) {
+	switch {
 	case v.Kind() == document.Missing:
 		return document.Trusted([]byte("{}")), nil
 	case v.Kind() != document.Object:
@@ -234,7 +240,7 @@ func collectionName(name string) bool {
 
 // network is the part of the client's address that limits count by.
 func (r *Request) network() string {
-	addr := remoteAddr(r.ctx)
+	addr := addressOf(r.ctx.RemoteAddr())
 	if r.e.config.TrustLoopback && addr.IsLoopback() {
 		return ""
 	}

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -31,7 +30,7 @@ const (
 	writeTimeout = 30 * time.Second
 	idleTimeout  = 60 * time.Second
 	headerBuffer = 256 << 10 // lists of ids make long request lines
-	concurrency  = 4096
+	concurrency  = 2048       // bounds the memory of the header buffers, too
 )
 
 // NewServer makes a server for the public routes of the engine, or for those
@@ -52,6 +51,7 @@ func NewServer(e *Engine, admin bool) *Server {
 		IdleTimeout:                   idleTimeout,
 		ReadBufferSize:                headerBuffer,
 		MaxRequestBodySize:            e.config.MaxBody,
+		StreamRequestBody:             true, // see body.go
 		Concurrency:                   concurrency,
 		TCPKeepalive:                  true,
 		CloseOnShutdown:               true,
@@ -79,7 +79,7 @@ func connectionError(ctx *fasthttp.RequestCtx, err error) {
 		k = errTooLarge
 	case errors.As(err, &small):
 		k = errHeaders
-		if len(ctx.Request.Header.RequestURI()) > headerBuffer/2 {
+		if requestLineTooLong(ctx.Conn()) {
 			k = errURITooLong
 		}
 	case errors.As(err, &timeout) && timeout.Timeout():
@@ -93,13 +93,11 @@ func connectionError(ctx *fasthttp.RequestCtx, err error) {
 	ctx.SetConnectionClose()
 }
 
-// connectionLog takes fasthttp's own messages. They may quote what a client
-// sent, so they are for debugging only.
+// connectionLog takes fasthttp's own messages. They quote what a client sent,
+// his token where he has mistyped a header, so only that there was one is told.
 type connectionLog struct{ log *slog.Logger }
 
-func (l connectionLog) Printf(format string, args ...any) {
-	l.log.Debug("connection", "message", strings.TrimSpace(fmt.Sprintf(format, args...)))
-}
+func (l connectionLog) Printf(string, ...any) { l.log.Debug("a connection failed") }
 
 // track remembers open connections: fasthttp cannot close the ones that are in
 // the middle of a request.
@@ -118,7 +116,7 @@ func (s *Server) track(c net.Conn, state fasthttp.ConnState) {
 // fails is reported through failed.
 func (s *Server) Serve(l net.Listener, failed func(error)) {
 	s.done.Go(func() {
-		if err := s.http.Serve(l); err != nil && !errors.Is(err, net.ErrClosed) {
+		if err := s.http.Serve(newListener(l)); err != nil && !errors.Is(err, net.ErrClosed) {
 			failed(fmt.Errorf("serving %s: %w", l.Addr(), err))
 		}
 	})

@@ -30,7 +30,6 @@ type appState struct {
 	sessions     *btree.Map[string, *session] // token digest -> session
 	userSessions *btree.Map[string, string]   // user, creation time, token digest -> token digest
 	groups       *acl.Groups
-	groupsSeq    store.Seq // of the newest change of any group
 	groupPast    *btree.Map[string, struct{}]
 	dropped      *btree.Map[uint32, struct{}] // collections whose rows are still to be cleaned away
 
@@ -42,7 +41,6 @@ type collection struct {
 	number    uint32
 	name      string
 	level     acl.Level
-	levelSeq  store.Seq // of the newest change of the level
 	byID      *btree.Map[string, *entity]
 	byPos     *btree.Map[acl.Position, *entity]
 	index     *acl.Index
@@ -50,7 +48,6 @@ type collection struct {
 	groupRefs *btree.Map[string, int] // group id -> how many ACLs (and groups, if this is group) name it
 	check     countRow
 	counted   countRow // as stored; equal to check when published
-	lastWrite int64    // newest lmt, Unix ms
 }
 
 // An account is the private row of a user. The row is immutable; the identity
@@ -189,17 +186,12 @@ func (s *appState) groupNamed(id string) bool {
 }
 
 // apply brings one row into the state: the only place where the state changes.
-// value is kept. The caller has seen to it that the row is of this app.
+// value is kept. The caller has seen to it that the row is of this app. (The
+// settings are a row of app 0, see applySystem.)
 func (s *appState) apply(key store.Key, value []byte, seq store.Seq, index uint32) error {
 	switch key.Table {
-	case tableApp:
-		config, err := decodeRow[appConfig](value)
-		if err != nil {
-			return err
-		}
-		s.config = config
 	case tableCollection:
-		return s.applyCollection(key.ID, value, seq)
+		return s.applyCollection(key.ID, value)
 	case tableCount:
 		return s.applyCount(key.Collection, value)
 	case tablePrivate:
@@ -222,7 +214,7 @@ func (s *appState) apply(key store.Key, value []byte, seq store.Seq, index uint3
 	return nil
 }
 
-func (s *appState) applyCollection(name string, value []byte, seq store.Seq) error {
+func (s *appState) applyCollection(name string, value []byte) error {
 	if value == nil {
 		s.collections.Delete(name)
 		return nil
@@ -236,9 +228,6 @@ func (s *appState) applyCollection(name string, value []byte, seq store.Seq) err
 		c = newCollection(r.Number, name, r.Level)
 		s.owned[c] = true
 		s.collections.Set(name, c)
-	}
-	if c.level != r.Level {
-		c.levelSeq = seq
 	}
 	c.level = r.Level
 	return nil
@@ -319,13 +308,13 @@ func (s *appState) applyEntity(key store.Key, value []byte, seq store.Seq, index
 	listed := c.number != userCollection || s.active(key.ID)
 	c.replace(old, e, listed)
 	if c.number == groupCollection {
-		return s.applyGroup(c, old, e, seq)
+		return s.applyGroup(c, old, e)
 	}
 	return nil
 }
 
 // applyGroup makes the group what its entity says, gone when e is nil.
-func (s *appState) applyGroup(c *collection, old, e *entity, seq store.Seq) error {
+func (s *appState) applyGroup(c *collection, old, e *entity) error {
 	if old != nil {
 		for _, nested := range nestedGroups(old) {
 			c.countGroup(nested, -1)
@@ -342,7 +331,6 @@ func (s *appState) applyGroup(c *collection, old, e *entity, seq store.Seq) erro
 		}
 		s.groups = s.groups.With(e.id, def)
 	}
-	s.groupsSeq = seq
 	return nil
 }
 
@@ -384,7 +372,6 @@ func (c *collection) replace(old, e *entity, listed bool) {
 		c.byID.Set(e.id, e)
 		c.byPos.Set(e.pos, e)
 		c.check.Next = max(c.check.Next, uint32(e.pos)+1)
-		c.lastWrite = max(c.lastWrite, e.lmt)
 	}
 	if listed && (ch.Old != nil || ch.New != nil) {
 		c.changes = append(c.changes, ch)

@@ -25,9 +25,13 @@ func sessionOp(a *app, digest auth.Digest, row *sessionRow) store.Op {
 // openSession returns the rows of a new session of a user and of the old ones
 // that end so that there are not too many.
 func openSession(s *appState, a *app, user string, digest auth.Digest, generation uint64, now int64) []store.Op {
-	ops := []store.Op{sessionOp(a, digest, &sessionRow{User: user, Generation: generation, Created: now, LastSeen: now})}
-	n := 0
-	s.sessionsOf(user, func(*session) bool { n++; return true })
+	n, created := 0, now
+	s.sessionsOf(user, func(old *session) bool {
+		n++
+		created = max(created, old.Created+1) // which one is the oldest must be clear
+		return true
+	})
+	ops := []store.Op{sessionOp(a, digest, &sessionRow{User: user, Generation: generation, Created: created, LastSeen: now})}
 	s.sessionsOf(user, func(old *session) bool {
 		if n < maxSessions {
 			return false
@@ -249,16 +253,30 @@ func himself(s acl.Subject, user string) bool {
 	return s.Role == acl.RoleMaster || s.Role == acl.RoleUser && s.ID == user
 }
 
+// userFor finds a user for somebody. One who is suspended is there for the
+// master only, and one who is hidden, in an app that hides, for nobody else.
+func userFor(s *appState, subject acl.Subject, id string) (*entity, *account, error) {
+	e, ok := s.user(id)
+	a, known := s.accounts.Get(id)
+	if !ok || !known || a.Suspended != 0 && subject.Role != acl.RoleMaster {
+		return nil, nil, errUserNotFound
+	}
+	if s.config.Options.HideUnreadable && !himself(subject, id) &&
+		!acl.Decide(subject, s.collection("user").level, e.acl, acl.Read).Allowed {
+		return nil, nil, errUserNotFound
+	}
+	return e, a, nil
+}
+
 func (in *putUser) plan(d *draft) ([]store.Op, error) {
 	subject, err := d.subject(in.app, in.subject)
 	if err != nil {
 		return nil, err
 	}
 	s := d.state(in.app)
-	old, ok := s.user(in.id)
-	a, known := s.accounts.Get(in.id)
-	if !ok || !known || a.Suspended != 0 && subject.Role != acl.RoleMaster {
-		return nil, errUserNotFound
+	old, a, err := userFor(s, subject, in.id)
+	if err != nil {
+		return nil, err
 	}
 	c := s.collection("user")
 	if !himself(subject, in.id) {
@@ -387,10 +405,9 @@ func (in *removeUser) plan(d *draft) ([]store.Op, error) {
 		return nil, err
 	}
 	s := d.state(in.app)
-	old, ok := s.user(in.id)
-	a, known := s.accounts.Get(in.id)
-	if !ok || !known || a.Suspended != 0 && subject.Role != acl.RoleMaster {
-		return nil, errUserNotFound
+	old, a, err := userFor(s, subject, in.id)
+	if err != nil {
+		return nil, err
 	}
 	if !himself(subject, in.id) {
 		if err := decide(subject, s.collection("user").level, old.acl, acl.Write); err != nil {

@@ -4,14 +4,14 @@ import (
 	"postern/acl"
 	"postern/engine/document"
 	"postern/engine/query"
-	"postern/engine/store"
 )
 
 // An identity is a user as the permissions see him: the groups he is in and
-// the principals the index knows him by. It holds for as long as no group of
-// the app changes.
+// the principals the index knows him by. It holds for one value of the app's
+// groups. It must not be kept by a Seq: several groups may change in one record,
+// and the user may be decided about in between.
 type identity struct {
-	groupsSeq  store.Seq
+	groups     *acl.Groups
 	member     *acl.Membership
 	principals acl.Principals
 }
@@ -24,10 +24,10 @@ func (s *appState) subject(user string) (acl.Subject, acl.Principals) {
 		return acl.Subject{}, acl.Principals{}
 	}
 	id := a.identity.Load()
-	if id == nil || id.groupsSeq != s.groupsSeq {
+	if id == nil || id.groups != s.groups {
 		m := s.groups.Of(user)
 		id = &identity{
-			groupsSeq:  s.groupsSeq,
+			groups:     s.groups,
 			member:     m,
 			principals: acl.PrincipalsOf(acl.Subject{Role: acl.RoleUser, ID: user, Member: m}),
 		}

@@ -1,0 +1,64 @@
+package engine_test
+
+import (
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp/fasthttputil"
+
+	"postern/engine"
+)
+
+// One address has a bounded number of connections; loopback has no bound, and
+// a connection that was closed counts no more.
+func TestConnectionsOfOneAddressAreBounded(t *testing.T) {
+	s := start(t)
+	l := fasthttputil.NewInmemoryListener()
+	srv := engine.NewServer(s.e, false)
+	srv.Serve(l, func(err error) { t.Error(err) })
+	defer srv.Stop(time.Second)
+	dial := func(ip string) net.Conn {
+		c, err := l.DialWithLocalAddr(&net.TCPAddr{IP: net.ParseIP(ip), Port: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	// served tells whether the connection is answered rather than closed.
+	served := func(c net.Conn) bool {
+		if _, err := io.WriteString(c, "GET /appdata HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+			return false
+		}
+		b := make([]byte, 12)
+		_, err := io.ReadFull(c, b)
+		return err == nil && string(b) == "HTTP/1.1 200"
+	}
+	var conns []net.Conn
+	for i := range 256 {
+		c := dial("192.0.2.1")
+		if !served(c) {
+			t.Fatalf("connection %d is refused", i)
+		}
+		conns = append(conns, c)
+	}
+	if served(dial("192.0.2.1")) {
+		t.Error("connection 257 of one address is served")
+	}
+	if !served(dial("192.0.2.2")) {
+		t.Error("another address is refused")
+	}
+	for range 300 {
+		if !served(dial("127.0.0.1")) {
+			t.Fatal("loopback is refused")
+		}
+	}
+	conns[0].Close()
+	for deadline := time.Now().Add(10 * time.Second); !served(dial("192.0.2.1")); {
+		if time.Now().After(deadline) {
+			t.Fatal("a closed connection counts for ever")
+		}
+	}
+}
