@@ -447,3 +447,41 @@ func (r revocation) race(t *testing.T, s *server, n int, mallory user) (after in
 	noise.Wait()
 	return late.Load()
 }
+
+// A password that was verified before it was changed is not remembered after:
+// the verification of the old one ends when the change is long acknowledged.
+func TestOldPasswordIsNotRemembered(t *testing.T) {
+	for name, revoke := range map[string]func(s *server, bob user){
+		"changed": func(s *server, bob user) {
+			s.want(s.do("PUT", "/user/"+kid+"/"+bob.id, asMaster, `{"password":"another"}`), 200, "")
+		},
+		"suspended": func(s *server, bob user) { s.want(s.do("DELETE", "/user/"+kid+"/"+bob.id, asMaster, ""), 204, "") },
+		"deleted": func(s *server, bob user) {
+			s.want(s.do("DELETE", "/user/"+kid+"/"+bob.id+"?hard=true", asMaster, ""), 204, "")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t)
+			bob := s.signUp("bob")
+			reached, proceed := make(chan struct{}), make(chan struct{})
+			var once atomic.Bool
+			s.e.AttackDerivations(func() {
+				if once.CompareAndSwap(false, true) {
+					close(reached)
+					<-proceed
+				}
+			})
+			slow := make(chan answer)
+			go func() {
+				a, _ := s.try("GET", "/user/"+kid+"/_me", bob.basic(), "")
+				slow <- a
+			}()
+			<-reached
+			revoke(s, bob)
+			close(proceed)
+			<-slow // it began before: either answer is right
+			s.want(s.do("GET", "/user/"+kid+"/_me", bob.basic(), ""), 401, "InvalidCredentials")
+			s.want(attackLogin(s, bob.name, bob.password), 401, "InvalidCredentials")
+		})
+	}
+}
