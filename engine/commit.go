@@ -239,6 +239,8 @@ func (c *committer) commit() bool {
 	if len(group) == 0 {
 		return false
 	}
+	c.e.metrics.groups.Inc()
+	c.e.metrics.intents.Add(len(group))
 	err := d.append()
 	for {
 		switch {

@@ -30,7 +30,7 @@ const (
 	writeTimeout = 30 * time.Second
 	idleTimeout  = 60 * time.Second
 	headerBuffer = 256 << 10 // lists of ids make long request lines
-	concurrency  = 2048       // bounds the memory of the header buffers, too
+	concurrency  = 2048      // bounds the memory of the header buffers, too
 )
 
 // NewServer makes a server for the public routes of the engine, or for those

@@ -90,7 +90,7 @@ func newCollection(number uint32, name string, level acl.Level) *collection {
 		number:    number,
 		name:      name,
 		level:     level,
-		byID:      new(btree.Map[string, *entity]),
+		byID:      btree.NewMap[string, *entity](8), // small nodes: copying one is what a change costs
 		byPos:     new(btree.Map[acl.Position, *entity]),
 		groupRefs: new(btree.Map[string, int]),
 	}

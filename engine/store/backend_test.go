@@ -191,7 +191,7 @@ func TestVerifyNamesTheProblem(t *testing.T) {
 			h.hash = h.sum(0, 2)
 			return []write{sealed(headerKey(0, 2), 2, h.append(nil))}
 		}, "its previous hash differs"},
-		"a change row is lost": {func(func([]byte) []byte) []write { return []write{{changeKey(0, 1, 0), nil}} }, "lacks 1 change rows"},
+		"a change row is lost": {func(func([]byte) []byte) []write { return []write{{changeKey(0, 1, 0), nil}} }, "lacks 3 changes"},
 		"a change row is of nobody": {func(at func([]byte) []byte) []write {
 			return []write{sealed(changeKey(0, 9, 0), 9, at(changeKey(0, 1, 0))[envelopeBytes:])}
 		}, "belongs to no record"},

@@ -192,7 +192,8 @@ func protect(doing string, f func() error) (err error) {
 func writesOf(rec *Record) ([]write, Hash) {
 	h := header{prev: rec.Prev, opsHash: hashOps(rec.Ops), time: rec.Time, ops: uint32(len(rec.Ops)), audit: rec.Audit}
 	h.hash = h.sum(rec.Shard, rec.Seq)
-	writes := make([]write, 0, 2*len(rec.Ops)+1)
+	writes := make([]write, 0, len(rec.Ops)+2)
+	var row changeRow
 	for i := range rec.Ops {
 		o := &rec.Ops[i]
 		w := write{key: appendKey(make([]byte, 0, minRowBytes+len(o.Key.ID)), rec.Shard, o.Key)}
@@ -206,10 +207,14 @@ func writesOf(rec *Record) ([]write, Hash) {
 			continue
 		}
 		h.changes++
-		w = write{key: changeKey(rec.Shard, rec.Seq, uint32(i))}
-		ch := appendChange(make([]byte, 0, 3+rowFixed+len(o.Key.ID)+len(o.Before)), o)
-		w.sealed = seal(make([]byte, 0, envelopeBytes+len(ch)), w.key, rec.Seq, uint32(i), ch)
-		writes = append(writes, w)
+		if !row.fits(o) {
+			writes = append(writes, row.write(rec))
+			row = changeRow{}
+		}
+		row.add(uint32(i), o)
+	}
+	if len(row.b) > 0 {
+		writes = append(writes, row.write(rec))
 	}
 	w := write{key: headerKey(rec.Shard, rec.Seq)}
 	w.sealed = seal(nil, w.key, rec.Seq, 0, h.append(nil))

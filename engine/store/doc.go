@@ -17,7 +17,7 @@
 //	base     shard(2) ffffffff 'b'
 //	         0000 ffffffff 62                         where the kept history begins
 //	change   shard(2) ffffffff 'c' seq(8) index(4)
-//	         0000 ffffffff 63 0000000000000009 00000002   the third op of Record 9
+//	         0000 ffffffff 63 0000000000000009 00000002   ops of Record 9, from the third on
 //	header   shard(2) ffffffff 'h' seq(8)
 //	         0000 ffffffff 68 0000000000000009        Record 9 itself
 //
@@ -28,12 +28,13 @@
 //
 //	row      what the engine put there
 //	base     Seq (8) and Hash (32) of the last Record that is not kept
-//	change   flags (1: bit 0 deleted, bit 1 quiet), length of key (2), key of
-//	         the row without shard, Op.Before
+//	change   for each op: its index (4), length of what follows (4), flags (1:
+//	         bit 0 deleted, bit 1 quiet), length of key (2), key of the row
+//	         without shard, Op.Before; a new row begins after 256 KiB
 //	header   Prev (32), Hash (32), SHA-256 of the ops (32), time (8), number of
-//	         ops (4), number of change rows (4), Audit
+//	         ops (4), number of changes (4), Audit
 //
-// A quiet op that puts has no change row; every other op has one. The Hash of
+// A quiet op that puts leaves no change; every other op leaves one. The Hash of
 // a Record is the SHA-256 of "postern record 1\n", shard, Seq, Prev, time,
 // number of ops, SHA-256 of the ops, Audit; so the chain of headers proves
 // itself without the ops.

@@ -83,38 +83,76 @@ func openBase(key, sealed []byte) (base, error) {
 	return base{Seq(binary.BigEndian.Uint64(v)), Hash(v[8:])}, nil
 }
 
-// A change row: flags of the op, length of its key, key without shard, Before.
-func appendChange(dst []byte, o *Op) []byte {
-	dst = append(dst, o.flags())
-	dst = binary.BigEndian.AppendUint16(dst, uint16(rowFixed+len(o.Key.ID)))
-	dst = appendRowKey(dst, o.Key)
-	return append(dst, o.Before...)
+// A changeRow holds the changes of a Record, as many as fit, so that a Record
+// costs the database few rows more than its state rows. It is stored under the
+// index of its first change. Each change is its index, its length, the flags of
+// the op, the length of its key, the key without shard, and Before.
+type changeRow struct {
+	first uint32
+	b     []byte
 }
 
-// A change is an opened change row.
+const (
+	changeRowBytes = 256 << 10 // beyond it a row takes no second change
+	changeFixed    = 4 + 4 + 1 + 2
+)
+
+func (r *changeRow) fits(o *Op) bool {
+	return len(r.b) == 0 || len(r.b)+changeFixed+rowFixed+len(o.Key.ID)+len(o.Before) <= changeRowBytes
+}
+
+func (r *changeRow) add(index uint32, o *Op) {
+	if len(r.b) == 0 {
+		r.first = index
+	}
+	r.b = binary.BigEndian.AppendUint32(r.b, index)
+	r.b = binary.BigEndian.AppendUint32(r.b, uint32(changeFixed-8+rowFixed+len(o.Key.ID)+len(o.Before)))
+	r.b = append(r.b, o.flags())
+	r.b = binary.BigEndian.AppendUint16(r.b, uint16(rowFixed+len(o.Key.ID)))
+	r.b = appendRowKey(r.b, o.Key)
+	r.b = append(r.b, o.Before...)
+}
+
+func (r *changeRow) write(rec *Record) write {
+	key := changeKey(rec.Shard, rec.Seq, r.first)
+	return write{key: key, sealed: seal(make([]byte, 0, envelopeBytes+len(r.b)), key, rec.Seq, r.first, r.b)}
+}
+
+// A change is one op as the history keeps it.
 type change struct {
+	index         uint32
 	key           Key
 	delete, quiet bool
 	before        []byte // borrowed
 }
 
-func openChange(key []byte, q Seq, index uint32, sealed []byte) (change, error) {
-	var c change
-	gotSeq, gotIndex, b, err := unseal(key, sealed)
+// eachChange calls fn for the changes of the row stored under key, in order.
+func eachChange(key []byte, sealed []byte, fn func(change) error) error {
+	_, _, q, first := splitKey(key)
+	gotSeq, gotFirst, b, err := unseal(key, sealed)
 	if err != nil {
-		return c, err
+		return err
 	}
-	d := decoder{b: b}
-	flags := d.u8()
-	rowKey := d.take(int(d.u16()))
-	var ok bool
-	c.key, ok = decodeRowKey(rowKey)
-	if d.bad || !ok || gotSeq != q || gotIndex != index || flags > flagDelete|flagQuiet {
-		return c, corrupt(key, "change row does not parse")
+	if gotSeq != q || gotFirst != first || len(b) == 0 {
+		return corrupt(key, "change row is not of this record")
 	}
-	c.delete, c.quiet = flags&flagDelete != 0, flags&flagQuiet != 0
-	if len(d.b) > 0 {
-		c.before = d.b
+	for rows := (decoder{b: b}); len(rows.b) > 0; {
+		c := change{index: rows.u32()}
+		d := decoder{b: rows.take(int(rows.u32()))}
+		flags := d.u8()
+		rowKey := d.take(int(d.u16()))
+		var ok bool
+		c.key, ok = decodeRowKey(rowKey)
+		if rows.bad || d.bad || !ok || flags > flagDelete|flagQuiet {
+			return corrupt(key, "change row does not parse")
+		}
+		c.delete, c.quiet = flags&flagDelete != 0, flags&flagQuiet != 0
+		if len(d.b) > 0 {
+			c.before = d.b
+		}
+		if err := fn(c); err != nil {
+			return err
+		}
 	}
-	return c, nil
+	return nil
 }

@@ -76,12 +76,8 @@ func (v *view) join(q Seq, h header) (*Record, error) {
 		return nil, corrupt(headerKey(theOnlyShard, q), "hash mismatch")
 	}
 	found := uint32(0)
-	err := v.snap.scan(changeKey(theOnlyShard, q, 0)[:changeBytes-4], nil, func(key, sealed []byte) error {
-		_, _, _, index := splitKey(key)
-		ch, err := openChange(key, q, index, sealed)
-		if err != nil {
-			return err
-		}
+	joinOne := func(ch change) error {
+		index := ch.index
 		found++
 		if ch.quiet {
 			return nil
@@ -103,6 +99,9 @@ func (v *view) join(q Seq, h header) (*Record, error) {
 		}
 		rec.Ops = append(rec.Ops, op)
 		return nil
+	}
+	err := v.snap.scan(changeKey(theOnlyShard, q, 0)[:changeBytes-4], nil, func(key, sealed []byte) error {
+		return eachChange(key, sealed, joinOne)
 	})
 	if err == nil && found != h.changes {
 		err = corrupt(headerKey(theOnlyShard, q), fmt.Sprintf("%d change rows, want %d", found, h.changes))

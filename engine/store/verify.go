@@ -99,24 +99,23 @@ func (w *verifier) chain() error {
 
 func (w *verifier) history() error {
 	err := w.v.snap.scan(appendOwn(nil, theOnlyShard, kindChange), nil, func(key, sealed []byte) error {
-		_, _, q, index := splitKey(key)
-		ch, err := openChange(key, q, index, sealed)
+		_, _, q, _ := splitKey(key)
+		err := eachChange(key, sealed, func(ch change) error {
+			if left, ok := w.changes[q]; !ok || ch.index >= w.ops[q] {
+				w.reportf("change %d of record %d belongs to no record", ch.index, q)
+			} else {
+				w.changes[q] = left - 1
+			}
+			return w.change(ch, q, ch.index)
+		})
 		if err != nil {
 			return w.problem(err)
-		}
-		if left, ok := w.changes[q]; !ok || index >= w.ops[q] {
-			w.reportf("%s belongs to no record", describe(key))
-		} else {
-			w.changes[q] = left - 1
-		}
-		if err := w.change(ch, q, index); err != nil {
-			return err
 		}
 		return w.ctx.Err()
 	})
 	for q, left := range w.changes {
 		if left != 0 {
-			w.reportf("record %d lacks %d change rows", q, int32(left))
+			w.reportf("record %d lacks %d changes", q, int32(left))
 		}
 	}
 	for k, p := range w.gone {
