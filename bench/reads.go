@@ -110,6 +110,7 @@ func get(name, address, authorization, path string, want []byte) *series {
 		for i := range clients {
 			clients[i] = newClient(address, authorization)
 		}
+		defer closeAll(clients)
 		return loop(len(clients), func(w, _ int) error {
 			status, body, err := clients[w].do("GET", path, nil)
 			if err == nil && (status != 200 || len(body) != len(want)) {

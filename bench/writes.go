@@ -39,6 +39,7 @@ func writes(dir string) error {
 		{name: "engine, 256 writers", measure: engineRate(256)},
 		{name: "HTTP, 32 connections", measure: fresh(func(s *server) (float64, error) {
 			clients := s.clients(32)
+			defer closeAll(clients)
 			return loop(len(clients), func(w, i int) error {
 				status, _, err := clients[w].do("POST", "/appdata/"+appKey+"/writes", document(i))
 				if err == nil && status != 201 {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -427,13 +428,11 @@ func (d *draft) append() error {
 	if len(d.ops) == 0 {
 		return nil
 	}
+	written := len(d.ops)
 	for _, s := range d.apps {
 		for c := range s.owned {
-			if c.check == c.counted {
-				continue
-			}
-			if now, ok := s.collections.Get(c.name); !ok || now != c {
-				continue // dropped in this very group
+			if now, ok := s.collections.Get(c.name); !ok || now != c || c.check == c.counted {
+				continue // dropped in this very group, or no other entities than before
 			}
 			d.ops = append(d.ops, store.Op{
 				Key:   store.Key{App: s.config.Number, Table: tableCount, Collection: c.number},
@@ -442,6 +441,10 @@ func (d *draft) append() error {
 			})
 		}
 	}
+	// The maps have no order; the record is to have one.
+	slices.SortFunc(d.ops[written:], func(a, b store.Op) int {
+		return cmp.Or(cmp.Compare(a.Key.App, b.Key.App), cmp.Compare(a.Key.Collection, b.Key.Collection))
+	})
 	rec := &store.Record{Seq: d.seq, Prev: d.prev, Time: d.now, Ops: d.ops, Small: d.small}
 	if len(d.audit) > 0 {
 		rec.Audit, _ = json.Marshal(d.audit) // strings only: cannot fail
@@ -452,7 +455,11 @@ func (d *draft) append() error {
 // publish makes the draft the state that readers see.
 func (d *draft) publish() {
 	if len(d.ops) > 0 {
-		d.e.head.seq, d.e.head.hash = d.e.driver.Head()
+		if seq, hash := d.e.driver.Head(); seq == d.seq {
+			d.e.head = position{seq, hash}
+		} else {
+			d.e.head = position{seq: d.seq} // somebody else has written since: the next record is a conflict
+		}
 	}
 	if d.system != nil {
 		d.e.system.Store(d.system)

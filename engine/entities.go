@@ -41,12 +41,8 @@ func readEntity(doc document.Value) (*entityBody, error) {
 			}
 			b.id = id
 		case key.TextIs("_acl"):
-			a, err := acl.Parse(v.Raw())
-			if err != nil {
+			if err := b.readACL(v); err != nil {
 				return nil, err
-			}
-			if a != nil {
-				b.acl, b.aclText = a, append([]byte(nil), v.Raw()...)
 			}
 		case key.TextIs("_kmd"):
 			b.ect, b.lmt = timeOf(v.Get("ect")), timeOf(v.Get("lmt"))
@@ -60,6 +56,16 @@ func readEntity(doc document.Value) (*entityBody, error) {
 		}
 	}
 	return b, nil
+}
+
+// readACL reads an _acl; null is as good as none.
+func (b *entityBody) readACL(v document.Value) error {
+	a, err := acl.Parse(v.Raw())
+	if err != nil || a == nil {
+		return err
+	}
+	b.acl, b.aclText = a, append([]byte(nil), v.Raw()...)
+	return nil
 }
 
 // readID reads an _id; null reads as "".

@@ -191,6 +191,9 @@ type changeAccount struct {
 	change func(p *privateRow, now int64) error
 }
 
+// Ending what somebody can do must not wait for space.
+func (*changeAccount) frugal() {}
+
 func (in *changeAccount) audit() auditLine {
 	return auditLine{By: in.by, Act: in.act, App: in.app.key, Item: in.user}
 }
@@ -268,23 +271,27 @@ func userFor(s *appState, subject acl.Subject, id string) (*entity, *account, er
 	return e, a, nil
 }
 
+// userToWrite finds a user whom the subject, as the draft has him, may change
+// or delete. His own record is always his to change, whatever the level says.
+func (d *draft) userToWrite(a *app, by acl.Subject, id string) (acl.Subject, *entity, *account, error) {
+	subject, err := d.subject(a, by)
+	if err != nil {
+		return subject, nil, nil, err
+	}
+	s := d.state(a)
+	e, private, err := userFor(s, subject, id)
+	if err == nil && !himself(subject, id) {
+		err = decide(subject, s.collection("user").level, e.acl, acl.Write)
+	}
+	return subject, e, private, err
+}
+
 func (in *putUser) plan(d *draft) ([]store.Op, error) {
-	subject, err := d.subject(in.app, in.subject)
+	subject, old, a, err := d.userToWrite(in.app, in.subject, in.id)
 	if err != nil {
 		return nil, err
 	}
 	s := d.state(in.app)
-	old, a, err := userFor(s, subject, in.id)
-	if err != nil {
-		return nil, err
-	}
-	c := s.collection("user")
-	if !himself(subject, in.id) {
-		// His own record is always his to change, whatever the level says.
-		if err := decide(subject, c.level, old.acl, acl.Write); err != nil {
-			return nil, err
-		}
-	}
 	p := a.privateRow
 	if himself(subject, in.id) {
 		if in.username != "" && in.username != p.Username {
@@ -400,19 +407,9 @@ func (in *removeUser) audit() auditLine {
 }
 
 func (in *removeUser) plan(d *draft) ([]store.Op, error) {
-	subject, err := d.subject(in.app, in.subject)
+	_, old, a, err := d.userToWrite(in.app, in.subject, in.id)
 	if err != nil {
 		return nil, err
-	}
-	s := d.state(in.app)
-	old, a, err := userFor(s, subject, in.id)
-	if err != nil {
-		return nil, err
-	}
-	if !himself(subject, in.id) {
-		if err := decide(subject, s.collection("user").level, old.acl, acl.Write); err != nil {
-			return nil, err
-		}
 	}
 	if !in.hard {
 		p := a.privateRow
@@ -426,7 +423,7 @@ func (in *removeUser) plan(d *draft) ([]store.Op, error) {
 		{Key: store.Key{App: in.app.number, Table: tableEntity, Collection: userCollection, ID: in.id}, Before: old.grants()},
 		{Key: store.Key{App: in.app.number, Table: tablePrivate, Collection: userCollection, ID: in.id}},
 	}
-	s.sessionsOf(in.id, func(n *session) bool {
+	d.state(in.app).sessionsOf(in.id, func(n *session) bool {
 		ops = append(ops, sessionOp(in.app, n.digest, nil))
 		return true
 	})

@@ -50,12 +50,8 @@ func readUser(doc document.Value) (*userBody, error) {
 		case key.TextIs("_socialIdentity"):
 			b.social = v.Kind() != document.Null && v.Len() > 0
 		case key.TextIs("_acl"):
-			a, err := acl.Parse(v.Raw())
-			if err != nil {
+			if err := b.readACL(v); err != nil {
 				return nil, err
-			}
-			if a != nil {
-				b.acl, b.aclText = a, append([]byte(nil), v.Raw()...)
 			}
 		case key.TextIs("_id"):
 			if _, err := readID(v); err != nil { // the server's own, but clients echo it
