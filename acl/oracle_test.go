@@ -66,15 +66,11 @@ func TestOracleDecideAndIndexAgree(t *testing.T) {
 	if testing.Short() {
 		worlds = 300
 	}
-	start := time.Now()
 	for i := range worlds {
 		w := &world{r: rand.New(rand.NewPCG(seed, uint64(i))), seed: seed, number: i}
 		w.live(t)
-		if time.Since(start) > 60*time.Second {
-			t.Fatalf("%d worlds took more than a minute", i)
-		}
 	}
-	t.Logf("%d worlds in %v", worlds, time.Since(start))
+	t.Logf("figure: %d worlds, oracle, Decide and index equal", worlds)
 }
 
 // live begins the world and lets it go through a history. The first worlds

@@ -110,15 +110,11 @@ func TestAttackJunkBasicHeadersDuringLogins(t *testing.T) {
 		return from.do("GET", "/appdata/"+kid+"/things", basic(name, "junk"), "")
 	})
 	n.flow()
-	began := time.Now()
 	for i := range 5 {
 		home.want(attackLogin(home, "victim", "victim"), 200, "")
 		home.want(home.do("GET", "/user/"+kid+"/_me", basic("victim", "victim"), ""), 200, "")
 		// What no cache answers has a slot, too.
 		home.want(attackLogin(home, "victim", fmt.Sprintf("slip of the finger %d", i)), 401, "InvalidCredentials")
-	}
-	if d := time.Since(began); d > time.Second {
-		t.Errorf("five logins of the victim took %v", d)
 	}
 	resume()
 	done()

@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/valyala/fasthttp"
 )
@@ -260,12 +259,8 @@ func TestAttackHalfOpenRequests(t *testing.T) {
 				defer conn.Close()
 				_, _ = fmt.Fprint(conn, c.request)
 			}
-			began := time.Now()
 			for range 50 {
 				s.want(s.do("GET", "/appdata/"+kid, asApp, ""), 200, "")
-			}
-			if d := time.Since(began); d > 2*time.Second {
-				t.Errorf("50 requests of others took %v", d)
 			}
 			if grown := heap() - before; grown > most {
 				t.Errorf("%d half-open requests take %d MiB, %d KiB each", clients, grown>>20, grown/clients>>10)
