@@ -38,9 +38,6 @@ func (e *Engine) adminRoutes() []route {
 	}
 }
 
-// context is for work that must not end with a request.
-func (e *Engine) context() context.Context { return context.Background() }
-
 // jsonObject builds a small JSON object member by member.
 type jsonObject struct{ b []byte }
 
@@ -313,7 +310,7 @@ func (e *Engine) setPassword(r *Request) error {
 	if err := r.acceptable("", password.Text()); err != nil {
 		return err
 	}
-	phc, err := e.hasher.Hash(e.context(), e.Random(), password.Text())
+	phc, err := e.hasher.Hash(context.Background(), e.Random(), password.Text())
 	if err != nil {
 		return err
 	}

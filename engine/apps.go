@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"time"
@@ -126,7 +127,7 @@ func (e *Engine) CreateOperator(email, password string) error {
 	if email == "" || password == "" {
 		return fault(errOutOfRange, "an operator needs an e-mail address and a password")
 	}
-	phc, err := e.hasher.Hash(e.context(), e.Random(), password)
+	phc, err := e.hasher.Hash(context.Background(), e.Random(), password)
 	if err != nil {
 		return fmt.Errorf("hashing the password: %w", err)
 	}
@@ -147,14 +148,14 @@ func (in *createOperator) plan(d *draft) ([]store.Op, error) {
 	return []store.Op{{Key: store.Key{Table: tableOperator, ID: in.email}, Value: encodeRow(row)}}, nil
 }
 
-// CreateUser makes a user of an app with a chosen id-less record, as seeding
-// does: name, password and nothing else. It returns his id.
+// CreateUser makes a user with a name, a password and nothing else, as seeding
+// does. It returns his id.
 func (e *Engine) CreateUser(appKey, username, password string) (string, error) {
 	a, ok := e.appByKey(appKey)
 	if !ok {
 		return "", errAppNotFound
 	}
-	phc, err := e.hasher.Hash(e.context(), e.Random(), password)
+	phc, err := e.hasher.Hash(context.Background(), e.Random(), password)
 	if err != nil {
 		return "", err
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -108,7 +109,7 @@ func (e *Engine) resumeTime() error {
 	if e.head.seq == 0 {
 		return nil
 	}
-	err := e.driver.Read(e.context(), e.head.seq, func(rec *store.Record) error {
+	err := e.driver.Read(context.Background(), e.head.seq, func(rec *store.Record) error {
 		e.lastTime.Store(max(e.lastTime.Load(), rec.Time))
 		return nil
 	})

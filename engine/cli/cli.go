@@ -28,7 +28,7 @@ type usageError struct{ err error }
 
 func (u usageError) Error() string { return u.err.Error() }
 
-// io is where a command writes.
+// streams is where a command writes.
 type streams struct{ out, err io.Writer }
 
 // Main runs a command and returns the exit code of the process.
