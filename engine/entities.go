@@ -31,7 +31,7 @@ type entityBody struct {
 // and the rest, which is stored as it came. null is as good as absent for all
 // three.
 func readEntity(doc document.Value) (*entityBody, error) {
-	b := &entityBody{}
+	b := &entityBody{members: make([]byte, 0, len(doc.Raw()))}
 	for key, v := range doc.Members() {
 		switch {
 		case key.TextIs("_id"):
