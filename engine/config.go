@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"io"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"postern/auth"
@@ -33,6 +34,9 @@ type Config struct {
 	LoopbackHostsOnly bool
 	// TrustLoopback switches limits per network off for loopback addresses.
 	TrustLoopback bool
+	// TrustedProxies are the peers whose X-Forwarded-For is believed. Limits
+	// count by the address that it names; from all others it is ignored.
+	TrustedProxies []netip.Prefix
 	// OnFailure is called once when the store has failed and nothing can be
 	// written any more; the process should end. nil: only logged.
 	OnFailure func(error)

@@ -26,7 +26,7 @@ func (e *Engine) ready(r *Request) error {
 // writeMetrics answers neighbours only: what a server is busy with is not for
 // everybody.
 func (e *Engine) writeMetrics(r *Request) error {
-	if addr := addressOf(r.ctx.RemoteAddr()); addr.IsValid() && !addr.IsLoopback() {
+	if addr := r.client(); addr.IsValid() && !addr.IsLoopback() {
 		return errEndpoint
 	}
 	r.ctx.SetContentType("text/plain; version=0.0.4; charset=utf-8")

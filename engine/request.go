@@ -2,7 +2,10 @@ package engine
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/valyala/fasthttp"
@@ -238,9 +241,38 @@ func collectionName(name string) bool {
 	return true
 }
 
-// network is the part of the client's address that limits count by.
-func (r *Request) network() string {
+// client is the address that the request comes from: that of the peer, or, when
+// the peer is a trusted proxy, the last one in X-Forwarded-For that is not. What
+// stands before it there may be anybody's invention.
+func (r *Request) client() netip.Addr {
 	addr := addressOf(r.ctx.RemoteAddr())
+	if !r.e.trusted(addr) {
+		return addr
+	}
+	var hops []string
+	for _, line := range r.ctx.Request.Header.PeekAll("X-Forwarded-For") {
+		hops = append(hops, strings.Split(string(line), ",")...)
+	}
+	for _, hop := range slices.Backward(hops) {
+		next, err := netip.ParseAddr(strings.TrimSpace(hop))
+		if err != nil {
+			return addr // the last that makes sense
+		}
+		if addr = next.Unmap(); !r.e.trusted(addr) {
+			return addr
+		}
+	}
+	return addr
+}
+
+func (e *Engine) trusted(addr netip.Addr) bool {
+	return slices.ContainsFunc(e.config.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// network is the part of the client's address that limits count by; "" where
+// there are none.
+func (r *Request) network() string {
+	addr := r.client()
 	if r.e.config.TrustLoopback && addr.IsLoopback() {
 		return ""
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 func serveCommand(s streams) *cobra.Command {
 	srv := &server{}
 	var cert, key string
+	var proxies []string
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the apps of a data directory",
@@ -39,6 +41,13 @@ POSTERN_MASTER_SECRET, POSTERN_OPERATOR_EMAIL, POSTERN_OPERATOR_PASSWORD.`,
 					return err
 				}
 			}
+			for _, text := range proxies {
+				p, err := proxy(text)
+				if err != nil {
+					return usageError{fmt.Errorf("--trusted-proxy %q: want an address or a prefix such as 10.0.0.0/8", text)}
+				}
+				srv.config.TrustedProxies = append(srv.config.TrustedProxies, p)
+			}
 			srv.config.Throttle = auth.DefaultLimits
 			srv.config.Quota = auth.DefaultQuota
 			srv.prepare = func(e *engine.Engine) error { return firstStart(s, e) }
@@ -50,9 +59,18 @@ POSTERN_MASTER_SECRET, POSTERN_OPERATOR_EMAIL, POSTERN_OPERATOR_PASSWORD.`,
 	f.StringVar(&srv.listen, "listen", "127.0.0.1:8080", "address to listen on")
 	f.StringVar(&cert, "tls-cert", "", "certificate file (PEM); read again on HUP")
 	f.StringVar(&key, "tls-key", "", "key file (PEM)")
+	f.StringSliceVar(&proxies, "trusted-proxy", nil, "address or prefix of a proxy whose X-Forwarded-For is believed (repeat)")
 	f.BoolVar(&srv.insecure, "insecure-http", false, "plain HTTP on an address that is not loopback")
 	f.BoolVar(&srv.options.AcceptLoss, "accept-loss", false, "start although acknowledged writes are missing")
 	return c
+}
+
+// proxy reads an address or a prefix of addresses.
+func proxy(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil
+	}
+	return netip.ParsePrefix(text)
 }
 
 // given returns a secret from the environment or from the file named there.
