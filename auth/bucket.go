@@ -129,5 +129,3 @@ func (t *table[V]) put(id bucketID, v *V, now int64) {
 	}
 	t.cur[id] = v
 }
-
-func (t *table[V]) len() int { return len(t.cur) + len(t.old) }

@@ -429,3 +429,6 @@ var names = func() (s []string) {
 	}
 	return s
 }()
+
+// len counts the entries of a table, of both generations.
+func (t *table[V]) len() int { return len(t.cur) + len(t.old) }

@@ -465,7 +465,7 @@ func (d *draft) publish() {
 		d.e.system.Store(d.system)
 	}
 	for a, s := range d.apps {
-		s.freeze(d.seq)
+		s.freeze()
 		a.view.Store(s)
 	}
 	if d.made != nil { // last: an app that can be found has a view

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,5 +61,16 @@ func TestConnectionsOfOneAddressAreBounded(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("a closed connection counts for ever")
 		}
+	}
+}
+
+// A request that says twice who it is from could be read in two ways.
+func TestTwoAuthorizationHeadersAreRefused(t *testing.T) {
+	s := start(t)
+	alice := s.signUp("alice")
+	request := "GET /user/" + kid + "/_me HTTP/1.1\r\nHost: localhost\r\nAuthorization: " + alice.session() +
+		"\r\nAuthorization: " + asMaster + "\r\n\r\n"
+	if all := string(attackRaw(t, attackTCP(s), []byte(request))); !strings.HasPrefix(all, "HTTP/1.1 400 ") {
+		t.Errorf("answered with %.200q", all)
 	}
 }

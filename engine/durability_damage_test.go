@@ -254,7 +254,7 @@ func TestCheckNamesDamageInMemory(t *testing.T) {
 			b := newDamaged(t)
 			s := b.a.view.Load().clone()
 			c.damage(s.own("box"), s)
-			s.freeze(s.seq)
+			s.freeze()
 			b.a.view.Store(s)
 			if got := problems(b.e.Check); !strings.Contains(got, c.want) {
 				t.Errorf("the check says %q, want %q", got, c.want)
@@ -272,7 +272,7 @@ func TestCheckNamesDamagedGroups(t *testing.T) {
 	b := newDamaged(t)
 	s := b.a.view.Load().clone()
 	s.groups = s.groups.With("g", &acl.GroupDef{All: true})
-	s.freeze(s.seq)
+	s.freeze()
 	b.a.view.Store(s)
 	if got := problems(b.e.Check); got == "" {
 		t.Error("the groups that decide are not those of the store, and the check says nothing")

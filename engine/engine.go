@@ -149,7 +149,7 @@ func load(view store.View) (*loaded, error) {
 		if err := s.countsHold(); err != nil {
 			return nil, err
 		}
-		s.freeze(view.Seq())
+		s.freeze()
 		a.view.Store(s)
 	}
 	return l, nil

@@ -260,6 +260,7 @@ func (r *Request) list(c *collection) error {
 	r.ctx.SetStatusCode(fasthttp.StatusOK)
 	out.AppendBodyString("[")
 	n, size := 0, 0
+	var projected []byte // used again for each
 	err = query.Run(q, c.visible(r.subject, r.principals), func(doc document.Value) error {
 		if n == maxResults {
 			return fault(errResultSize, "Your query returned more than 10,000 results")
@@ -270,7 +271,8 @@ func (r *Request) list(c *collection) error {
 		n++
 		b := doc.Raw()
 		if !whole {
-			b = q.Fields.Append(nil, doc)
+			projected = q.Fields.Append(projected[:0], doc)
+			b = projected
 		}
 		if size += len(b); size > maxResponseBytes {
 			return fault(errResultSize, "Your query returned more than %d bytes", maxResponseBytes)

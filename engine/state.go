@@ -22,7 +22,6 @@ import (
 // nothing else, at start as well as at every commit.
 type appState struct {
 	config       *appConfig
-	seq          store.Seq // of the newest record that touched the app
 	collections  *btree.Map[string, *collection]
 	names        *btree.Map[string, string]   // username -> user id
 	skeletons    *btree.Map[string, int]      // skeleton of a username -> how many have it
@@ -114,7 +113,7 @@ func (s *appState) clone() *appState {
 
 // freeze ends a clone's life as a draft: index changes are applied and nothing
 // may change any more.
-func (s *appState) freeze(seq store.Seq) {
+func (s *appState) freeze() {
 	for c := range s.owned {
 		if len(c.changes) > 0 {
 			c.index = c.index.Apply(c.changes)
@@ -123,7 +122,6 @@ func (s *appState) freeze(seq store.Seq) {
 		c.counted = c.check
 	}
 	s.owned = nil
-	s.seq = seq
 }
 
 // collection returns the named collection, or nil.

@@ -72,8 +72,8 @@ type signUp struct {
 	session  bool // open one at once
 	token    auth.Digest
 
-	body []byte // the public form
-	now  int64
+	body      []byte // the public form
+	lastLogin int64  // Unix ms, 0 without a session
 }
 
 func (in *signUp) audit() auditLine {
@@ -98,11 +98,11 @@ func (in *signUp) plan(d *draft) ([]store.Op, error) {
 	if len(e.row) > maxRow {
 		return nil, fault(errTooLarge, "a user with his _acl has at most %d bytes", maxRow)
 	}
-	in.body, in.now = e.body(), d.now
 	p := &privateRow{Username: in.username, Password: in.phc, Generation: 1}
 	if in.session {
 		p.LastLogin = d.now
 	}
+	in.body, in.lastLogin = e.body(), p.LastLogin
 	ops := []store.Op{
 		privateOp(in.app, in.id, p),
 		{Key: store.Key{App: in.app.number, Table: tableEntity, Collection: userCollection, ID: in.id}, Value: e.row},

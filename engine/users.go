@@ -172,14 +172,9 @@ func (e *Engine) signUp(r *Request) error {
 		return err
 	}
 	// The one answer that carries a password.
-	body := append([]byte(nil), in.body[:len(in.body)-1]...)
-	body = append(body, `,"password":`...)
+	body := spliceKMD(in.body, token, in.lastLogin, 0)
+	body = append(body[:len(body)-1], `,"password":`...)
 	body = append(document.AppendQuote(body, password), '}')
-	if in.session {
-		body = spliceKMD(in.body, token, in.now, 0)
-		body = append(body[:len(body)-1], `,"password":`...)
-		body = append(document.AppendQuote(body, password), '}')
-	}
 	r.location("user", in.id)
 	return r.json(fasthttp.StatusCreated, body)
 }

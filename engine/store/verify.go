@@ -12,8 +12,8 @@ import (
 //   - every key has a known form and every envelope its checksum;
 //   - headers are a chain without gaps from the base to the head, each with
 //     its own hash;
-//   - a header counts as many change rows as there are, and none is without
-//     a header;
+//   - a header counts as many changes as there are, and none is without a
+//     header;
 //   - no row is from the future or from a place its Record does not have;
 //   - what a change row says was put is there, or something later is, and
 //     what it says was deleted is gone (nothing was lost or came back).
