@@ -10,6 +10,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"postern/engine"
 )
 
 var (
@@ -21,6 +23,7 @@ var (
 
 func main() {
 	flag.Parse()
+	engine.PaceCollector() // as the commands do
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)

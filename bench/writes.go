@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,16 +16,21 @@ import (
 func writes(dir string) error {
 	floor := &series{name: "1/fdatasync", measure: func() (float64, error) { return syncRate(filepath.Join(dir, "sync")) }}
 	// Each measurement has a server on a directory of its own: what the one
-	// before has left to compact is not its concern.
+	// before has left to compact, to write back or to collect is not its concern.
 	n := 0
 	fresh := func(measure func(s *server) (float64, error)) func() (float64, error) {
-		return func() (float64, error) {
+		return func() (_ float64, err error) {
 			n++
-			s, err := startServer(filepath.Join(dir, fmt.Sprint("writes", n)))
+			dir := filepath.Join(dir, fmt.Sprint("writes", n))
+			s, err := startServer(dir)
 			if err != nil {
 				return 0, err
 			}
-			defer s.close()
+			defer func() {
+				s.close()
+				err = errors.Join(err, os.RemoveAll(dir))
+				runtime.GC()
+			}()
 			return measure(s)
 		}
 	}
@@ -40,8 +48,10 @@ func writes(dir string) error {
 		{name: "HTTP, 32 connections", measure: fresh(func(s *server) (float64, error) {
 			clients := s.clients(32)
 			defer closeAll(clients)
+			bodies := make([][]byte, len(clients))
 			return loop(len(clients), func(w, i int) error {
-				status, _, err := clients[w].do("POST", "/appdata/"+appKey+"/writes", document(i))
+				bodies[w] = appendDocument(bodies[w][:0], i)
+				status, _, err := clients[w].do("POST", "/appdata/"+appKey+"/writes", bodies[w])
 				if err == nil && status != 201 {
 					err = fmt.Errorf("status %d", status)
 				}
@@ -61,7 +71,26 @@ func writes(dir string) error {
 
 // document is an entity of about 330 bytes.
 func document(i int) []byte {
-	return fmt.Appendf(nil, `{"score":%d,"category":"c%02d","title":"entity number %d","text":"%0180d"}`, i*7919%100_000, i%50, i, i)
+	return appendDocument(make([]byte, 0, 280), i)
+}
+
+func appendDocument(b []byte, i int) []byte {
+	number := func(n, width int) {
+		digits := strconv.AppendInt(nil, int64(n), 10)
+		for range width - len(digits) {
+			b = append(b, '0')
+		}
+		b = append(b, digits...)
+	}
+	b = append(b, `{"score":`...)
+	number(i*7919%100_000, 0)
+	b = append(b, `,"category":"c`...)
+	number(i%50, 2)
+	b = append(b, `","title":"entity number `...)
+	number(i, 0)
+	b = append(b, `","text":"`...)
+	number(i, 180)
+	return append(b, `"}`...)
 }
 
 // loop calls do from several goroutines for the length of a measurement and

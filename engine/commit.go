@@ -43,6 +43,7 @@ const (
 	groupOps   = 512
 	groupBytes = store.MaxRecordBytes - store.MaxBesideBytes
 	queueLimit = 8192
+	usualOps   = 64 // for how many a draft has room at once
 )
 
 var errStopped = errors.New("the committer has stopped")
@@ -331,7 +332,7 @@ type draft struct {
 func newDraft(e *Engine) *draft {
 	// Not the head of the log: a record that somebody else has appended is no
 	// part of the state yet, and deciding without it must be a conflict.
-	return &draft{e: e, small: true, seq: e.head.seq + 1, prev: e.head.hash, now: e.tick(), apps: map[*app]*appState{}}
+	return &draft{e: e, small: true, seq: e.head.seq + 1, prev: e.head.hash, now: e.tick(), ops: make([]store.Op, 0, usualOps), apps: map[*app]*appState{}}
 }
 
 // state returns the app as the draft has it, for reading.

@@ -25,7 +25,7 @@
 //
 // # Invariants
 //
-//	I1  What is acknowledged is durable: it was synced in one transaction with
+//	I1  What is acknowledged is durable: it was synced in one piece with
 //	    the header of its record. (store; TestKill*)
 //	I2  The state in memory is derived: loading the store anew gives the same.
 //	    Counts and digests of every collection are committed with it. (check.go)

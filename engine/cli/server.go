@@ -36,6 +36,7 @@ type server struct {
 // run serves until a signal or a failure. A second signal ends the process at
 // once.
 func (s *server) run(log *slog.Logger) (err error) {
+	engine.PaceCollector()
 	l, err := engine.Listen(s.listen, s.certificates, s.insecure)
 	if err != nil {
 		return err

@@ -22,8 +22,8 @@ const (
 
 // secure refuses a directory whose logs or tables are damaged and puts aside
 // what Badger's repair would delete.
-func secure(dir string, o Options) error {
-	torn, lost, err := checkLogs(dir)
+func secure(dir string, o Options, journal *journalState) error {
+	torn, lost, err := checkLogs(dir, journal)
 	if err != nil {
 		return err
 	}

@@ -8,17 +8,18 @@ import (
 	"math"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
 )
 
 // Badger is the Driver of a real server: one directory, one shard, every
-// Append one synced Badger transaction.
+// Append one synced frame of the journal and one Badger transaction.
 type Badger struct {
 	core
 	dir  string
-	db   *badger.DB
+	rows *badgerMap
 	lock *dirLock
 	mark *highWater
 	room *spaceGuard
@@ -56,30 +57,40 @@ func openBadger(dir string, o Options, born *identity) (_ *Badger, err error) {
 	}
 	b.room = newSpaceGuard(dir, o)
 	b.room.releaseBallast()
-	id, mark, err := prepareDir(dir, o, born)
+	journal, err := readJournal(dir)
+	if err != nil {
+		return nil, err
+	}
+	id, mark, err := prepareDir(dir, o, born, journal)
 	if err != nil {
 		return nil, err
 	}
 	b.mark = mark
 	if err = protect("open", func() (err error) {
-		b.db, err = badger.OpenManaged(badgerOptions(dir, o))
+		b.rows, err = openRows(dir, o)
 		return err
 	}); err != nil {
 		return nil, &CorruptError{Why: err.Error()}
 	}
-	b.init(&badgerMap{db: b.db}, id)
+	if err = b.rows.recover(journal, o); err != nil {
+		return nil, err
+	}
+	b.init(b.rows, id)
 	b.maxViewAge = o.MaxViewAge
 	b.admit = b.room.admit
 	if err = b.load(math.MaxUint64); err != nil {
 		return nil, err
 	}
-	if newest := Seq(b.db.MaxVersion()); newest > b.head {
+	if newest := Seq(b.rows.db.MaxVersion()); newest > b.head {
 		return nil, &CorruptError{Why: fmt.Sprintf("there are rows of record %d, but record %d is the last", newest, b.head)}
 	}
 	if born == nil {
 		err = b.checkMark(o)
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err = b.rows.start(journal); err != nil {
 		return nil, err
 	}
 	b.committed = mark.advance
@@ -150,7 +161,7 @@ func (b *Badger) Verify(ctx context.Context, report func(problem string)) error 
 	if lost := b.lost(); lost != nil {
 		report(lost.Error())
 	}
-	if err := protect("verify", b.db.VerifyChecksum); err != nil {
+	if err := protect("verify", b.rows.db.VerifyChecksum); err != nil {
 		report(err.Error())
 	}
 	return nil
@@ -174,8 +185,8 @@ func (b *Badger) Close() error {
 // release undoes what openBadger has done so far.
 func (b *Badger) release() error {
 	var errs []error
-	if b.db != nil {
-		errs = append(errs, protect("close", b.db.Close))
+	if b.rows != nil {
+		errs = append(errs, b.rows.close())
 	}
 	if b.mark != nil {
 		errs = append(errs, b.mark.close())
@@ -190,7 +201,7 @@ func (b *Badger) release() error {
 // file, without a cache of decompressed copies.
 func badgerOptions(dir string, o Options) badger.Options {
 	return badger.DefaultOptions(dir).
-		WithSyncWrites(true).
+		WithSyncWrites(false). // the journal is synced instead
 		WithDetectConflicts(false).
 		WithMemTableSize(o.MemTableSize).WithNumMemtables(3).WithNumCompactors(2).
 		WithValueThreshold(1 << 20).
@@ -203,12 +214,97 @@ func badgerOptions(dir string, o Options) badger.Options {
 		WithLogger(badgerLog{o.Logger})
 }
 
-// badgerMap is the backend of Badger. Versions are Seqs.
-type badgerMap struct{ db *badger.DB }
+// badgerMap is the backend of Badger. Versions are Seqs. A commit is durable,
+// and done, when it is in the journal; the database gets it behind that, in
+// order, and who reads waits for what was committed before.
+type badgerMap struct {
+	dir     string
+	db      *badger.DB
+	journal *journal // nil until start
+	feed    chan commitment
+	fed     sync.WaitGroup
 
-func (m *badgerMap) commit(at Seq, writes []write) error {
+	mu    sync.Mutex // guards below
+	moved sync.Cond  // taken or err has changed
+	given uint64     // commits that are in the journal
+	taken uint64     // of them in the database
+	err   error      // the first of the database
+}
+
+// A commitment is a commit on its way into the database.
+type commitment struct {
+	at  Seq
+	txn *badger.Txn
+}
+
+// feedAhead is how many commits the database may be behind the journal.
+const feedAhead = 64
+
+func openRows(dir string, o Options) (*badgerMap, error) {
+	db, err := badger.OpenManaged(badgerOptions(dir, o))
+	if err != nil {
+		return nil, err
+	}
+	m := &badgerMap{dir: dir, db: db, feed: make(chan commitment, feedAhead)}
+	m.moved.L = &m.mu
+	return m, nil
+}
+
+// start makes durable what recover has brought into the database, and begins
+// a new journal.
+func (m *badgerMap) start(s *journalState) error {
+	if err := m.checkpoint(); err != nil {
+		return err
+	}
+	journal, err := openJournal(m.dir, s)
+	if err != nil {
+		return err
+	}
+	m.journal = journal
+	m.fed.Go(func() {
+		for c := range m.feed {
+			m.take(c)
+		}
+	})
+	return nil
+}
+
+// take brings one commit into the database, unless an earlier one has failed.
+func (m *badgerMap) take(c commitment) {
+	m.mu.Lock()
+	err := m.err
+	m.mu.Unlock()
+	if err == nil {
+		err = protect("commit", func() error { return c.txn.CommitAt(uint64(c.at), nil) })
+	}
+	c.txn.Discard()
+	m.mu.Lock()
+	m.taken++
+	m.err = err
+	m.moved.Broadcast()
+	m.mu.Unlock()
+}
+
+// settle waits until the first n commits are in the database.
+func (m *badgerMap) settle(n uint64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for m.taken < n && m.err == nil {
+		m.moved.Wait()
+	}
+	return m.err
+}
+
+// committed returns how many commits there were.
+func (m *badgerMap) committed() (n uint64, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.given, m.err
+}
+
+// transaction prepares writes, and refuses what the database would not take.
+func (m *badgerMap) transaction(at Seq, writes []write) (*badger.Txn, error) {
 	txn := m.db.NewTransactionAt(uint64(at), true)
-	defer txn.Discard()
 	for _, w := range writes {
 		var err error
 		if w.sealed == nil {
@@ -217,23 +313,82 @@ func (m *badgerMap) commit(at Seq, writes []write) error {
 			err = txn.Set(w.key, w.sealed)
 		}
 		if err != nil {
-			// Nothing has left the process yet.
-			return fmt.Errorf("%w: %w", ErrTooBig, err)
+			txn.Discard()
+			return nil, fmt.Errorf("%w: %w", ErrTooBig, err)
 		}
 	}
-	return txn.CommitAt(uint64(at), nil)
+	return txn, nil
+}
+
+func (m *badgerMap) commit(at Seq, writes []write) error {
+	n, err := m.committed()
+	if err != nil {
+		return err
+	}
+	txn, err := m.transaction(at, writes)
+	if err != nil {
+		return err
+	}
+	if !m.journal.fits(writes) {
+		if err := m.turn(n); err != nil {
+			return err
+		}
+	}
+	if err := m.journal.append(at, writes); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	m.given++
+	m.mu.Unlock()
+	m.feed <- commitment{at, txn}
+	return nil
+}
+
+// turn goes on to the other segment of the journal after n commits.
+func (m *badgerMap) turn(n uint64) error {
+	if err := m.settle(n); err != nil {
+		return err
+	}
+	logs, err := m.logs()
+	if err != nil {
+		return err
+	}
+	return m.journal.turn(logs)
 }
 
 func (m *badgerMap) snapshot(at Seq) snapshot {
-	return &badgerSnapshot{m.db.NewTransactionAt(uint64(at), false)}
+	n, _ := m.committed()
+	return &badgerSnapshot{m, n, m.db.NewTransactionAt(uint64(at), false)}
 }
 
 func (m *badgerMap) forget(before Seq) { m.db.SetDiscardTs(uint64(before)) }
-func (m *badgerMap) close() error      { return m.db.Close() }
 
-type badgerSnapshot struct{ txn *badger.Txn }
+// close brings what is in the journal into the database and closes both. What
+// the database then has on disk needs no journal any more.
+func (m *badgerMap) close() error {
+	close(m.feed)
+	m.fed.Wait()
+	_, err := m.committed()
+	err = errors.Join(err, protect("close", m.db.Close))
+	if m.journal == nil {
+		return err
+	}
+	if err == nil {
+		err = m.journal.giveUp()
+	}
+	return errors.Join(err, m.journal.close())
+}
+
+type badgerSnapshot struct {
+	m     *badgerMap
+	after uint64 // commits that must be in the database before it can be read
+	txn   *badger.Txn
+}
 
 func (s *badgerSnapshot) get(key []byte) ([]byte, error) {
+	if err := s.m.settle(s.after); err != nil {
+		return nil, err
+	}
 	item, err := s.txn.Get(key)
 	if errors.Is(err, badger.ErrKeyNotFound) {
 		return nil, ErrNotFound
@@ -245,6 +400,9 @@ func (s *badgerSnapshot) get(key []byte) ([]byte, error) {
 }
 
 func (s *badgerSnapshot) scan(prefix, from []byte, fn func(key, sealed []byte) error) error {
+	if err := s.m.settle(s.after); err != nil {
+		return err
+	}
 	if from == nil {
 		from = prefix
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -188,19 +189,35 @@ func protect(doing string, f func() error) (err error) {
 }
 
 // writesOf returns what a Record is in the backend, and its hash: state rows,
-// change rows, the header. When two ops are on one key the last one stays.
+// change rows, the header. When two ops are on one key the last one stays. All
+// keys and values lie in one buffer.
 func writesOf(rec *Record) ([]write, Hash) {
 	h := header{prev: rec.Prev, opsHash: hashOps(rec.Ops), time: rec.Time, ops: uint32(len(rec.Ops)), audit: rec.Audit}
 	h.hash = h.sum(rec.Shard, rec.Seq)
-	writes := make([]write, 0, len(rec.Ops)+2)
+	size := 2 * len(rec.Audit)
+	for i := range rec.Ops {
+		size += minRowBytes + envelopeBytes + rec.Ops[i].Size()
+	}
+	writes, buf := make([]write, 0, len(rec.Ops)+2), make([]byte, 0, size)
+	put := func(key []byte, index uint32, value []byte) {
+		at := len(buf)
+		buf = append(buf, key...)
+		w := write{key: buf[at:len(buf):len(buf)]}
+		at = len(buf)
+		buf = seal(buf, w.key, rec.Seq, index, value)
+		w.sealed = buf[at:len(buf):len(buf)]
+		writes = append(writes, w)
+	}
 	var row changeRow
+	var key []byte
 	for i := range rec.Ops {
 		o := &rec.Ops[i]
-		w := write{key: appendKey(make([]byte, 0, minRowBytes+len(o.Key.ID)), rec.Shard, o.Key)}
+		key = appendKey(key[:0], rec.Shard, o.Key)
 		if o.Value != nil {
-			w.sealed = seal(make([]byte, 0, envelopeBytes+len(o.Value)), w.key, rec.Seq, uint32(i), o.Value)
+			put(key, uint32(i), o.Value)
+		} else {
+			writes = append(writes, write{key: bytes.Clone(key)})
 		}
-		writes = append(writes, w)
 		// A quiet deletion leaves a change row too: the proof for Verify
 		// that the row was meant to go.
 		if o.Quiet && o.Value != nil {
@@ -208,17 +225,16 @@ func writesOf(rec *Record) ([]write, Hash) {
 		}
 		h.changes++
 		if !row.fits(o) {
-			writes = append(writes, row.write(rec))
-			row = changeRow{}
+			put(changeKey(rec.Shard, rec.Seq, row.first), row.first, row.b)
+			row.b = row.b[:0]
 		}
 		row.add(uint32(i), o)
 	}
 	if len(row.b) > 0 {
-		writes = append(writes, row.write(rec))
+		put(changeKey(rec.Shard, rec.Seq, row.first), row.first, row.b)
 	}
-	w := write{key: headerKey(rec.Shard, rec.Seq)}
-	w.sealed = seal(nil, w.key, rec.Seq, 0, h.append(nil))
-	return append(writes, w), h.hash
+	put(headerKey(rec.Shard, rec.Seq), 0, h.append(nil))
+	return writes, h.hash
 }
 
 // Apply implements Store.

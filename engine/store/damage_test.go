@@ -128,13 +128,18 @@ func killedImage(t testing.TB) image {
 	if err := b.mark.write(true); err != nil {
 		t.Fatal(err)
 	}
+	settled(t, b)
 	return takeImage(t, dir)
 }
 
 // examine opens a directory, reads everything, compacts and reads again. It
 // returns what it found wrong, or the rows.
 func examine(dir string, compact bool) (rows []Row, found error) {
-	b, err := OpenBadger(dir, quickOpen)
+	return examineWith(dir, quickOpen, compact)
+}
+
+func examineWith(dir string, o Options, compact bool) (rows []Row, found error) {
+	b, err := OpenBadger(dir, o)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +166,7 @@ func examine(dir string, compact bool) (rows []Row, found error) {
 		if !compact || round == 1 {
 			break
 		}
-		if err := protect("compact", func() error { return b.db.Flatten(1) }); err != nil {
+		if err := protect("compact", func() error { return b.rows.db.Flatten(1) }); err != nil {
 			return nil, err
 		}
 	}

@@ -16,7 +16,7 @@ const (
 	lockFile     = "store.lock"
 	manifestFile = "MANIFEST"
 	idStart      = "postern store "
-	idLine       = idStart + "1\n" // the 1 is the version of the directory's form
+	idLine       = idStart + "2\n" // the 2 is the version of the directory's form
 )
 
 // An identity is what a store is known by.
@@ -39,7 +39,7 @@ func validStoreID(id string) bool {
 
 // prepareDir does what must be done before Badger, which repairs by deleting,
 // may look at dir. The mark it returns is open.
-func prepareDir(dir string, o Options, born *identity) (id string, _ *highWater, err error) {
+func prepareDir(dir string, o Options, born *identity, journal *journalState) (id string, _ *highWater, err error) {
 	id, err = readID(dir)
 	fresh := errors.Is(err, os.ErrNotExist)
 	if err != nil && !fresh {
@@ -59,7 +59,7 @@ func prepareDir(dir string, o Options, born *identity) (id string, _ *highWater,
 		id, err = born.id, makeDir(dir, mark, born)
 	} else if err = checkMarked(dir, mark); err == nil {
 		// From here on dir is changed only by adding to the directory aside.
-		err = secure(dir, o)
+		err = secure(dir, o, journal)
 	}
 	if err != nil {
 		return "", nil, errors.Join(err, mark.close())

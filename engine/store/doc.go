@@ -45,6 +45,7 @@
 //	store.lock    locked by the process that has it open
 //	hwm           how far history has surely come, written behind the commits:
 //	              at the latest after 100 ms or 1,000 of them, and at Close
+//	journal.0, journal.1   what is committed, used in turn, at most 32 MiB each
 //	ballast       64 MiB that are given back when the disk is full at opening
 //	aside/        copies of what Badger's repair would have deleted
 //	              (MANIFEST before each of the last three openings, torn logs,
@@ -54,7 +55,8 @@
 // # What holds
 //
 //	S1  After Append returned nil the Record is on disk, in one synced
-//	    transaction with its rows.
+//	    frame of the journal with its rows; the database gets it behind that,
+//	    and an opening brings what it has lost of that.
 //	S2  After an error that is not ErrUnknown nothing of the Record is there.
 //	    After ErrUnknown the driver does nothing more.
 //	S3  No value is returned whose checksum was not verified. A mismatch is a

@@ -113,11 +113,6 @@ func (r *changeRow) add(index uint32, o *Op) {
 	r.b = append(r.b, o.Before...)
 }
 
-func (r *changeRow) write(rec *Record) write {
-	key := changeKey(rec.Shard, rec.Seq, r.first)
-	return write{key: key, sealed: seal(make([]byte, 0, envelopeBytes+len(r.b)), key, rec.Seq, r.first, r.b)}
-}
-
 // A change is one op as the history keeps it.
 type change struct {
 	index         uint32

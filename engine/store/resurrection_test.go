@@ -73,10 +73,11 @@ func TestDeletedRowsStayDeleted(t *testing.T) {
 // have been more than five.
 func compact(t *testing.T, b *Badger) {
 	t.Helper()
-	if err := b.db.Flatten(2); err != nil {
+	settled(t, b)
+	if err := b.rows.db.Flatten(2); err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range b.db.Tables() {
+	for _, table := range b.rows.db.Tables() {
 		if table.Level == 0 {
 			t.Errorf("table %d was not compacted", table.ID)
 		}
@@ -98,7 +99,7 @@ func TestViewSurvivesCompaction(t *testing.T) {
 	}
 	// Only tables are compacted: the memtable is made one by filling it.
 	filler := make([]byte, 500<<10)
-	for i := range 7 * 16 << 20 / len(filler) {
+	for i := range 10 * 16 << 20 / len(filler) {
 		mustTry(t, &b.core, Op{Key: Key{App: 2, ID: fmt.Sprint(i)}, Value: filler})
 	}
 	compact(t, b)

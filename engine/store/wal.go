@@ -12,10 +12,10 @@ import (
 
 // Badger takes the first unreadable entry of a write-ahead log for its end and
 // cuts the file there. That is right for the tail that a crash has torn, and
-// silent loss for anything else. Commits come one at a time and each is synced
-// before the next begins, so a torn log ends within one transaction: one that
-// goes on with a later transaction was damaged. checkLog finds that out
-// before Badger may cut.
+// for what a power cut has left of pages that were not synced: our journal has
+// all of that. It is silent loss for anything else. checkLogs finds out, before
+// Badger may cut, whether a log goes on behind an unreadable entry with
+// transactions that the journal does not have.
 //
 // The form (Badger 4): 20 bytes, then entries: meta, user meta, length of key,
 // length of value, expiry (varints), key, value, CRC32C of all that,
@@ -141,9 +141,18 @@ func (s logState) damaged() bool {
 	return s.newest > s.last+1
 }
 
+// after is the first version that a damaged log has lost.
+func (s logState) after() Seq {
+	if s.last == 0 {
+		return s.first
+	}
+	return s.last + 1
+}
+
 // checkLogs looks at all logs in dir. It returns what damage would make
-// Badger lose, and the files that Badger would cut or stumble over.
-func checkLogs(dir string) (torn []string, lost *ErrLost, err error) {
+// Badger lose and the journal cannot bring back, and the files that Badger
+// would cut or stumble over.
+func checkLogs(dir string, journal *journalState) (torn []string, lost *ErrLost, err error) {
 	names, err := filepath.Glob(filepath.Join(dir, "*.mem"))
 	if err != nil {
 		return nil, nil, err
@@ -158,7 +167,7 @@ func checkLogs(dir string) (torn []string, lost *ErrLost, err error) {
 		if s.torn {
 			torn = append(torn, name)
 		}
-		if s.damaged() {
+		if s.damaged() && !journal.holds(s.after(), s.newest) {
 			lost = &ErrLost{
 				Missing: s.newest - max(s.last, s.first-1), Have: s.last,
 				Why: fmt.Sprintf("%s is damaged at byte %d but goes on to record %d", filepath.Base(name), s.valid, s.newest),
