@@ -56,6 +56,14 @@ func (o *jsonObject) text(key, text string) *jsonObject {
 	return o.raw(key, string(document.AppendQuote(nil, text)))
 }
 
+func (o *jsonObject) texts(key string, list []string) *jsonObject {
+	var items [][]byte
+	for _, text := range list {
+		items = append(items, document.AppendQuote(nil, text))
+	}
+	return o.raw(key, string(jsonList(items)))
+}
+
 func (o *jsonObject) flag(key string, v bool) *jsonObject { return o.raw(key, strconv.FormatBool(v)) }
 
 func (o *jsonObject) number(key string, v int64) *jsonObject {
@@ -92,7 +100,8 @@ func describeApp(c *appConfig) *jsonObject {
 		flag("passwordPolicy", c.Options.PasswordPolicy).
 		flag("refuseLookAlikes", c.Options.LookAlikes).
 		number("sessionIdleTimeout", int64(c.Options.SessionIdle/time.Second)).
-		number("sessionTimeoutInSeconds", int64(c.Options.SessionMax/time.Second))
+		number("sessionTimeoutInSeconds", int64(c.Options.SessionMax/time.Second)).
+		texts("corsOrigins", c.Options.CORSOrigins)
 }
 
 func (e *Engine) listApps(r *Request) error {
@@ -215,6 +224,12 @@ func (c *appConfig) set(name string, v document.Value) error {
 		} else {
 			c.Options.SessionMax = time.Duration(n) * time.Second
 		}
+	case "corsOrigins":
+		origins, err := originsIn(v)
+		if err != nil {
+			return err
+		}
+		c.Options.CORSOrigins = origins
 	default:
 		return fault(errOutOfRange, "unknown setting %q", name)
 	}

@@ -15,10 +15,19 @@ var bodyBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return
 // keepBody bounds the buffers that are kept for later.
 const keepBody = 64 << 10
 
+// maxBody is how many bytes the body of this request may have. One that may be
+// an array of documents has the larger bound; each document has the other.
+func (r *Request) maxBody() int {
+	if r.route.method == "POST" && r.route.path == manyPath {
+		return max(r.e.config.MaxArray, r.e.config.MaxBody)
+	}
+	return r.e.config.MaxBody
+}
+
 // bytes reads the request's body, once. It is borrowed until the end of the
 // request.
 func (r *Request) bytes() ([]byte, error) {
-	most := r.e.config.MaxBody
+	most := r.maxBody()
 	stream := r.ctx.RequestBodyStream()
 	if stream == nil {
 		return r.ctx.PostBody(), nil

@@ -50,6 +50,7 @@ type dropCollection struct {
 	app  *app
 	by   string
 	name string
+	keep bool // the settings stay, as those of a new and empty collection
 }
 
 func (*dropCollection) frugal() {}
@@ -63,10 +64,15 @@ func (in *dropCollection) plan(d *draft) ([]store.Op, error) {
 	if c == nil {
 		return nil, errCollectionNotFound
 	}
-	return []store.Op{
+	ops := []store.Op{
 		{Key: store.Key{App: in.app.number, Table: tableDropped, Collection: c.number}, Value: []byte{}},
 		{Key: store.Key{App: in.app.number, Table: tableCollection, ID: in.name}},
-	}, nil
+	}
+	if in.keep {
+		_, anew := newCollectionOps(d.state(in.app), in.name, c.level)
+		ops = append(ops, anew...)
+	}
+	return ops, nil
 }
 
 // manager names who manages, for the audit.

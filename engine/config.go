@@ -27,6 +27,7 @@ type Config struct {
 	Throttle   auth.Limits      // zero: off
 	Quota      auth.QuotaLimits // zero: off; what the app secret alone can ask for
 	MaxBody    int              // bytes of a request body; 0: 1 MiB
+	MaxArray   int              // bytes of a body that is an array of documents; 0: 10 MiB
 	LogDenials bool             // log every denial with its reason
 	// LoopbackHostsOnly refuses a Host header that is not the loopback
 	// interface, so that a page on the web cannot reach a development server
@@ -63,5 +64,8 @@ func (c *Config) defaults() {
 	}
 	if c.MaxBody == 0 {
 		c.MaxBody = 1 << 20
+	}
+	if c.MaxArray == 0 {
+		c.MaxArray = 10 << 20
 	}
 }

@@ -83,7 +83,7 @@ func (b *entityBody) appendMember(key, v document.Value) {
 	b.members = append(b.members, ',')
 	b.members = append(b.members, key.Raw()...)
 	b.members = append(b.members, ':')
-	b.members = append(b.members, v.Raw()...)
+	b.members = appendBare(b.members, v)
 }
 
 // withID returns the members with the _id in front.
@@ -125,8 +125,8 @@ func checkPoint(v document.Value) error {
 	return nil
 }
 
-// put submits what a client sent as an entity of the collection.
-func (r *Request) put(collection, id string, b *entityBody, insert bool) (*putEntity, error) {
+// intentOf makes the intent of what a client sent as an entity.
+func (r *Request) intentOf(collection, id string, b *entityBody, insert bool) *putEntity {
 	in := &putEntity{
 		app: r.app, subject: r.subject, collection: collection, id: id,
 		members: b.withID(id), sent: b.acl, sentText: b.aclText,
@@ -135,6 +135,12 @@ func (r *Request) put(collection, id string, b *entityBody, insert bool) (*putEn
 	if r.subject.Role == acl.RoleMaster {
 		in.ect, in.lmt = b.ect, b.lmt
 	}
+	return in
+}
+
+// put submits what a client sent as an entity of the collection.
+func (r *Request) put(collection, id string, b *entityBody, insert bool) (*putEntity, error) {
+	in := r.intentOf(collection, id, b, insert)
 	return in, r.e.committer.submit(r.app, in)
 }
 
@@ -157,11 +163,14 @@ func (e *Engine) createEntity(r *Request) error {
 		return err
 	}
 	if v.Kind() == document.Array {
-		return fault(errFeature, "Inserting multiple entities is not available in this Kinvey API version")
+		return e.createEntities(r, name, v)
 	}
 	doc, err := asObject(v)
 	if err != nil {
 		return err
+	}
+	if len(doc.Raw()) > e.config.MaxBody {
+		return fault(errTooLarge, "a request body has at most %d bytes", e.config.MaxBody)
 	}
 	b, err := readEntity(doc)
 	if err != nil {
@@ -221,7 +230,18 @@ func (r *Request) get(c *collection, id string) error {
 		}
 		return err
 	}
-	return r.immutable(fasthttp.StatusOK, ent.body())
+	res, err := r.resolver()
+	if err != nil {
+		return err
+	}
+	if res == nil {
+		return r.immutable(fasthttp.StatusOK, ent.body())
+	}
+	body, err := res.append(nil, documentOf(ent))
+	if err != nil {
+		return err
+	}
+	return r.json(fasthttp.StatusOK, body)
 }
 
 func (e *Engine) deleteEntity(r *Request) error {
@@ -255,12 +275,16 @@ func (r *Request) list(c *collection) error {
 	if err != nil {
 		return err
 	}
+	res, err := r.resolver()
+	if err != nil {
+		return err
+	}
 	whole := len(r.ctx.QueryArgs().Peek("fields")) == 0
 	out := &r.ctx.Response
 	r.ctx.SetStatusCode(fasthttp.StatusOK)
 	out.AppendBodyString("[")
 	n, size := 0, 0
-	var projected []byte // used again for each
+	var projected, resolved []byte // used again for each
 	err = query.Run(q, c.visible(r.subject, r.principals), func(doc document.Value) error {
 		if n == maxResults {
 			return fault(errResultSize, "Your query returned more than 10,000 results")
@@ -273,6 +297,13 @@ func (r *Request) list(c *collection) error {
 		if !whole {
 			projected = q.Fields.Append(projected[:0], doc)
 			b = projected
+		}
+		if res != nil {
+			var err error
+			if resolved, err = res.append(resolved[:0], document.Trusted(b)); err != nil {
+				return err
+			}
+			b = resolved
 		}
 		if size += len(b); size > maxResponseBytes {
 			return fault(errResultSize, "Your query returned more than %d bytes", maxResponseBytes)

@@ -27,6 +27,9 @@ const (
 	errIdentifier
 	errOutOfRange
 	errFeature
+	errCORS
+	errMissingHeader
+	errCustomEndpoint
 	errResultSize
 	errCredentials
 	errInsufficient
@@ -74,6 +77,8 @@ var errorTable = [kindCount]row{
 	errIdentifier:         {400, "InvalidIdentifier", "One of more identifier names in the request has an invalid format."},
 	errOutOfRange:         {400, "ParameterValueOutOfRange", "The value specified for one of the request parameters is out of range."},
 	errFeature:            {400, "FeatureUnavailable", "Requested functionality is unavailable in this API version."},
+	errCORS:               {400, "CORSDisabled", "Cross Origin Support is disabled for this application."},
+	errMissingHeader:      {400, "MissingRequestHeader", "The request is missing a required header."},
 	errResultSize:         {400, "ResultSetSizeExceeded", "Your query produced more than 10,000 results. Please rewrite your query to be more selective."},
 	errCredentials:        {401, "InvalidCredentials", "Invalid credentials. Please retry your request with correct credentials."},
 	errInsufficient:       {401, "InsufficientCredentials", "The credentials used to authenticate this request are not authorized to run this operation. Please retry your request with appropriate credentials."},
@@ -84,6 +89,7 @@ var errorTable = [kindCount]row{
 	errAppNotFound:        {404, "AppNotFound", "This app backend not found."},
 	errUserNotFound:       {404, "UserNotFound", "This user does not exist for this app backend."},
 	errEndpoint:           {404, "EndpointDoesNotExist", "The endpoint you tried to access does not exist."},
+	errCustomEndpoint:     {404, "EndpointDoesNotExist", "The custom endpoint you tried to access does not exist. Please configure custom Business Logic endpoints through the Kinvey Console."},
 	errMethod:             {405, "MethodNotAllowed", "The method is not allowed for this resource."},
 	errUserExists:         {409, "UserAlreadyExists", "This username is already taken. Please retry your request with a different username."},
 	errDuplicate:          {500, "KinveyInternalErrorRetry", "The Kinvey server encountered an unexpected error. Please retry your request."},

@@ -55,7 +55,12 @@ func (e *Engine) handlerOf(routes []route, local bool) fasthttp.RequestHandler {
 		t := e.mount(route, local)
 		m.Handle(t.method, t.path, func(ctx *fasthttp.RequestCtx) { e.serve(ctx, t) })
 	}
+	preflight := e.mount(route{method: "OPTIONS", path: "/", allow: anyone, handler: e.preflight}, local)
 	return func(ctx *fasthttp.RequestCtx) {
+		if ctx.IsOptions() {
+			e.serve(ctx, preflight)
+			return
+		}
 		if !trimSlash(ctx) {
 			m.NotFound(ctx)
 			return
@@ -119,6 +124,7 @@ func (e *Engine) serve(ctx *fasthttp.RequestCtx, t *mounted) {
 	if err := r.run(t.names); err != nil {
 		r.fail(err)
 	}
+	r.wrap()
 	if ctx.Response.StatusCode() == fasthttp.StatusNoContent {
 		h.SetNoDefaultContentType(true)
 		h.Del("Content-Type")
@@ -175,6 +181,7 @@ func (r *Request) run(names []string) (err error) {
 		if r.version = asked; !given {
 			r.version = r.view.config.APIVersion
 		}
+		r.cors()
 	}
 	r.ctx.Response.Header.SetBytesV(headerStart, appendTime(nil, r.start))
 	if r.route.allow != anyone {
@@ -201,7 +208,7 @@ func (r *Request) framing() error {
 		r.ctx.SetConnectionClose()
 		return fault(errBadRequest, "Content-Length together with Transfer-Encoding")
 	}
-	if most := r.e.config.MaxBody; h.ContentLength() > most {
+	if most := r.maxBody(); h.ContentLength() > most {
 		r.ctx.SetConnectionClose()
 		return fault(errTooLarge, "a request body has at most %d bytes", most)
 	}

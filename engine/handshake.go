@@ -21,3 +21,10 @@ func (e *Engine) handshake(r *Request) error {
 	b = document.AppendQuote(append(b, `,"environmentName":`...), c.Environment)
 	return r.json(fasthttp.StatusOK, append(b, '}'))
 }
+
+// noEndpoint answers for custom endpoints: there is no business logic here.
+func (e *Engine) noEndpoint(*Request) error { return errCustomEndpoint }
+
+// notConfigured answers for files, push and live service, which this server
+// does not have.
+func (e *Engine) notConfigured(*Request) error { return errConfiguration }

@@ -62,7 +62,7 @@ func (e *Engine) routes() []route {
 		{"POST", "/rpc/{kid}/{name}/user-password-reset-initiate", bootstrap, e.resetPassword},
 		{"POST", "/rpc/{kid}/{name}/user-email-verification-initiate", bootstrap, e.verifyEmail},
 
-		{"POST", "/appdata/{kid}/{collection}", withUser, e.createEntity},
+		{"POST", manyPath, withUser, e.createEntity},
 		{"GET", "/appdata/{kid}/{collection}", withUser, e.listEntities},
 		{"DELETE", "/appdata/{kid}/{collection}", withUser, e.deleteEntities},
 		{"GET", "/appdata/{kid}/{collection}/_count", withUser, e.countEntities},
@@ -71,11 +71,28 @@ func (e *Engine) routes() []route {
 		{"PUT", "/appdata/{kid}/{collection}/{id}", withUser, e.putEntity},
 		{"DELETE", "/appdata/{kid}/{collection}/{id}", withUser, e.deleteEntity},
 
+		{"POST", "/rpc/{kid}/remove-collection", asMaster, e.removeCollection},
+
 		{"POST", "/group/{kid}", withUser, e.createGroup},
 		{"GET", "/group/{kid}", asMaster, e.listGroups},
 		{"GET", "/group/{kid}/{id}", withUser, e.getGroup},
 		{"PUT", "/group/{kid}/{id}", withUser, e.putGroup},
 		{"DELETE", "/group/{kid}/{id}", withUser, e.deleteGroup},
+
+		// What this server does not have, answered as clients understand it.
+		{"POST", "/rpc/{kid}/custom/{name}", withUser, e.noEndpoint},
+		{"POST", "/appdata/{kid}/{collection}/_subscribe", asUser, e.notConfigured},
+		{"POST", "/appdata/{kid}/{collection}/_unsubscribe", asUser, e.notConfigured},
+		{"POST", "/user/{kid}/{id}/register-realtime", asUser, e.notConfigured},
+		{"POST", "/user/{kid}/{id}/unregister-realtime", asUser, e.notConfigured},
+		{"POST", "/push/{kid}/register-device", asUser, e.notConfigured},
+		{"POST", "/push/{kid}/unregister-device", asUser, e.notConfigured},
+		{"GET", "/stream/{kid}/{name}", withUser, e.notConfigured},
+		{"GET", "/blob/{kid}", withUser, e.notConfigured},
+		{"POST", "/blob/{kid}", withUser, e.notConfigured},
+		{"GET", "/blob/{kid}/{id}", withUser, e.notConfigured},
+		{"PUT", "/blob/{kid}/{id}", withUser, e.notConfigured},
+		{"DELETE", "/blob/{kid}/{id}", withUser, e.notConfigured},
 
 		{"POST", "/session", anyone, e.operatorLogin},
 		{"DELETE", "/session", asOperator, e.operatorLogout},

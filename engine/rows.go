@@ -60,6 +60,7 @@ type AppOptions struct {
 	LookAlikes     bool          `json:"refuseLookAlikes"`        // usernames that only look different are refused
 	SessionIdle    time.Duration `json:"sessionIdleTimeout"`      // 0: none
 	SessionMax     time.Duration `json:"sessionTimeoutInSeconds"` // 0: none
+	CORSOrigins    []string      `json:"corsOrigins,omitempty"`   // whose pages may use the app, see cors.go
 }
 
 // A secret is the digest of an app or master secret; two may live while one

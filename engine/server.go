@@ -50,7 +50,7 @@ func NewServer(e *Engine, admin bool) *Server {
 		WriteTimeout:                  writeTimeout,
 		IdleTimeout:                   idleTimeout,
 		ReadBufferSize:                headerBuffer,
-		MaxRequestBodySize:            e.config.MaxBody,
+		MaxRequestBodySize:            max(e.config.MaxBody, e.config.MaxArray),
 		StreamRequestBody:             true, // see body.go
 		Concurrency:                   concurrency,
 		TCPKeepalive:                  true,

@@ -20,11 +20,11 @@ type userBody struct {
 	email      []byte // JSON text, nil when absent or null
 	social     bool   // a _socialIdentity that says something
 	passwords  bool   // there is a password member
-	only       bool   // nothing but the password
+	only       bool   // nothing but a password, null or not
 }
 
 func readUser(doc document.Value) (*userBody, error) {
-	b := &userBody{only: true}
+	b := &userBody{only: doc.Len() > 0}
 	for key, v := range doc.Members() {
 		switch {
 		case key.TextIs("username"):
@@ -69,7 +69,6 @@ func readUser(doc document.Value) (*userBody, error) {
 		}
 		b.only = false
 	}
-	b.only = b.only && b.passwords
 	return b, nil
 }
 

@@ -159,7 +159,7 @@ func (d *seedData) apply(e *engine.Engine) error {
 	}
 	_, err := e.CreateApp(engine.NewApp{
 		Key: devKey, Name: "Postern Dev", AppSecret: devApp, MasterSecret: devMaster,
-		Options: engine.AppOptions{GroupCreation: "users"},
+		Options: engine.AppOptions{GroupCreation: "users", CORSOrigins: []string{"localhost"}},
 	})
 	if err != nil {
 		return err

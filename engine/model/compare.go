@@ -82,6 +82,9 @@ func compareHeaders(req Request, real Response) string {
 	}
 	location, _ := header(real.Header, "Location")
 	m, _ := real.Body.(map[string]any)
+	if _, many := m["entities"].([]any); many && location == "" {
+		return "" // several places
+	}
 	last := location[strings.LastIndex(location, "/")+1:]
 	if id, err := url.PathUnescape(last); err != nil || id != m["_id"] {
 		return fmt.Sprintf("Location %q; want one that ends in %v", location, m["_id"])

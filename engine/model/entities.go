@@ -49,7 +49,7 @@ func (c *call) createEntity() Response {
 	}
 	if v, err := parse(c.req.Body, true); err == nil {
 		if _, array := v.([]any); array {
-			return refuse("FeatureUnavailable")
+			return c.createMany()
 		}
 	}
 	b, refusal := c.readBody()

@@ -225,7 +225,9 @@ func (w *World) createEntity(d *draft) {
 		return
 	}
 	d.to("POST", "appdata", d.app.Key, coll)
-	d.body = w.entityBody(d, coll)
+	if d.body = w.entityBody(d, coll); w.in(6) == 0 {
+		d.body = w.many(d, coll)
+	}
 }
 
 func (w *World) putEntity(d *draft) {
