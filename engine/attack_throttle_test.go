@@ -24,11 +24,11 @@ type attackNet struct {
 	flooding sync.WaitGroup
 }
 
-func attackLimits(t *testing.T) *attackNet {
-	s := start(t, func(o *options) {
+func attackLimits(t *testing.T, change ...func(*options)) *attackNet {
+	s := start(t, append(change, func(o *options) {
 		o.config.Throttle, o.config.Quota = auth.DefaultLimits, auth.DefaultQuota
 		o.config.HashSlots, o.config.HashQueue = 2, 8
-	})
+	})...)
 	n := &attackNet{server: s, l: fasthttputil.NewInmemoryListener()}
 	attackServe(s, n.l, false)
 	s.e.AttackDerivations(func() {
@@ -187,6 +187,52 @@ func TestAttackGuessingFromManyNetworks(t *testing.T) {
 	home.want(attackLogin(home, "victim", "victim"), 200, "")
 	home.want(attackLogin(home, "victim", "typing error"), 401, "InvalidCredentials")
 	home.want(home.do("GET", "/user/"+kid+"/_me", basic("victim", "victim"), ""), 200, "")
+}
+
+// Ten thousand guesses in a quarter of an hour, from one network or from five
+// hundred: few are checked, the victim logs in all the while, and from a network
+// that he was never on as well. The clock is the test's. Guards: Admit, Known.
+func TestAttackTenThousandGuesses(t *testing.T) {
+	for _, networks := range []int{1, 500} {
+		t.Run(fmt.Sprint(networks, " networks"), func(t *testing.T) {
+			c := newClock()
+			n := attackLimits(t, func(o *options) { o.config.Clock = c.Now })
+			n.signUp("victim")
+			home := attackFrom(n.server, n.l, attackHome)
+			home.want(attackLogin(home, "victim", "victim"), 200, "")
+			from := make([]*server, networks)
+			for i := range from {
+				from[i] = attackFrom(n.server, n.l, fmt.Sprintf("10.%d.%d.1", i/250, i%250))
+			}
+			n.count.Store(0)
+			logins := int64(0)
+			for i := range 10_000 {
+				c.Add(90 * time.Millisecond)
+				a := attackLogin(from[i%networks], "victim", fmt.Sprintf("guess%d", i))
+				if a.status != 401 && a.status != 429 {
+					t.Fatalf("guess %d: %d %s", i, a.status, a.body)
+				}
+				if i%1000 == 999 {
+					home.want(attackLogin(home, "victim", "victim"), 200, "")
+					logins++
+				}
+			}
+			checked := n.count.Load() - logins
+			t.Logf("figure: %d of 10000 guesses from %d networks were checked", checked, networks)
+			if checked > 125 {
+				t.Errorf("%d guesses were checked", checked)
+			}
+			fresh := attackFrom(n.server, n.l, "198.51.100.9")
+			for range 60 { // he waits as he is told
+				a := attackLogin(fresh, "victim", "victim")
+				if a.status == 200 {
+					return
+				}
+				c.Add(time.Minute)
+			}
+			t.Error("the victim cannot log in from a new network within an hour")
+		})
+	}
 }
 
 // One network that tries all names, whatever it says about where it is.
