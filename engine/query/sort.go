@@ -118,35 +118,67 @@ func (s Sort) compareValues(a, b []document.Value) int {
 
 func (k sortKey) compare(a, b document.Value) int {
 	if k.descending {
-		return compare(b, a)
+		a, b = b, a
+	}
+	if x, y := a.Kind() == document.Missing, b.Kind() == document.Missing; x || y {
+		return compareBools(y, x)
 	}
 	return compare(a, b)
 }
 
-// value returns the value of a document that the key orders it by.
+// null is what a document is ordered by that has nothing at the path.
+var null = document.Trusted([]byte("null"))
+
+// value returns the value of a document that the key orders it by: Missing for
+// an empty array, which comes before all others.
 func (k sortKey) value(doc document.Value) document.Value {
 	v := doc
-	for i, s := range k.path {
+	for _, s := range k.path {
 		if v.Kind() == document.Array {
-			e := extreme{greatest: k.descending}
-			k.path[i:].each(v, &e, false)
-			return e.best
+			break
 		}
 		v = v.Get(s.name)
+	}
+	switch v.Kind() {
+	case document.Missing:
+		return null
+	case document.Array:
+		e := extreme{greatest: k.descending, best: null}
+		k.path.reach(doc, &e, false, nil)
+		return e.best
 	}
 	return v
 }
 
 // An extreme is asked about every value that a path reaches, and keeps the
-// least or the greatest. It holds for none, so that the search goes on.
+// least or the greatest of them and of their elements. It holds for none, so
+// that the search goes on.
 type extreme struct {
 	greatest, found bool
 	best            document.Value
 }
 
-func (e *extreme) holds(v document.Value) bool {
-	if !e.found || (compare(v, e.best) < 0) != e.greatest {
-		e.found, e.best = true, v
+func (e *extreme) holds(v document.Value, _ *Meter) bool {
+	switch v.Kind() {
+	case document.Missing:
+		e.meet(null)
+	case document.Array:
+		c := v.Walk()
+		element, more := c.Element()
+		if !more {
+			e.meet(document.Value{})
+		}
+		for ; more; element, more = c.Element() {
+			e.meet(element)
+		}
+	default:
+		e.meet(v)
 	}
 	return false
+}
+
+func (e *extreme) meet(v document.Value) {
+	if !e.found || (sortKey{}).compare(v, e.best) < 0 != e.greatest {
+		e.found, e.best = true, v
+	}
 }
