@@ -61,7 +61,7 @@
 // first is less. Where the path of a sort key goes through an array it reaches
 // several values, and where it ends at an array, that array's elements: ascending
 // the least of them counts, descending the greatest. An empty array comes before
-// all others. Documents that are equal in all keys stay in their natural order,
+// all others; an element that the path cannot go through counts as null. Documents that are equal in all keys stay in their natural order,
 // ascending or descending.
 //
 // # Cost

@@ -16,16 +16,16 @@ const (
 // maxCorners bounds what one document costs in a filter with polygons.
 const maxCorners = 1000
 
-// A place is a point on the earth, or in the plane of its coordinates, in
+// A point is a place on the earth, or in the plane of its coordinates, in
 // degrees.
-type place struct{ lng, lat float64 }
+type point struct{ lng, lat float64 }
 
-func (p place) exists() bool {
+func (p point) exists() bool {
 	return -180 <= p.lng && p.lng <= 180 && -90 <= p.lat && p.lat <= 90
 }
 
-// readPlace reads [longitude, latitude].
-func readPlace(v document.Value) (p place, ok bool) {
+// readPoint reads [longitude, latitude].
+func readPoint(v document.Value) (p point, ok bool) {
 	if v.Kind() != document.Array {
 		return p, false
 	}
@@ -35,7 +35,7 @@ func readPlace(v document.Value) (p place, ok bool) {
 	if _, more := c.Element(); more || lng.Kind() != document.Number || lat.Kind() != document.Number {
 		return p, false
 	}
-	return place{float(lng), float(lat)}, true
+	return point{float(lng), float(lat)}, true
 }
 
 // float returns the nearest float of a number, an infinity for a very large one.
@@ -44,18 +44,18 @@ func float(v document.Value) float64 {
 	return f
 }
 
-// placeOf returns the place that a stored value is: a pair of coordinates or a
+// pointOf returns the place that a stored value is: a pair of coordinates or a
 // GeoJSON point.
-func placeOf(v document.Value) (p place, ok bool) {
+func pointOf(v document.Value) (p point, ok bool) {
 	if v.Kind() == document.Object && v.Get("type").TextIs("Point") {
 		v = v.Get("coordinates")
 	}
-	p, ok = readPlace(v)
+	p, ok = readPoint(v)
 	return p, ok && p.exists()
 }
 
 // angle returns the distance of two places on the earth, in radians.
-func angle(a, b place) float64 {
+func angle(a, b point) float64 {
 	const degree = math.Pi / 180
 	north := math.Sin((b.lat - a.lat) * degree / 2)
 	east := math.Sin((b.lng - a.lng) * degree / 2)
@@ -64,19 +64,19 @@ func angle(a, b place) float64 {
 
 // near is the test of a place that is not farther from another than radians.
 type near struct {
-	center  place
+	center  point
 	radians float64
 }
 
 func (t *near) holds(v document.Value, _ *Meter) bool {
-	p, ok := placeOf(v)
+	p, ok := pointOf(v)
 	return ok && angle(p, t.center) <= t.radians
 }
 
 // A byDistance is the order that a filter with $nearSphere asks for.
 type byDistance struct {
 	path   path
-	center place
+	center point
 }
 
 // of returns the distance of a document, in radians: of its nearest place.
@@ -89,12 +89,12 @@ func (o *byDistance) of(doc document.Value, scratch *nearest) float64 {
 // A nearest is asked about every value that a path reaches and keeps the least
 // distance. It holds for none, so that the search goes on.
 type nearest struct {
-	center  place
+	center  point
 	radians float64
 }
 
 func (t *nearest) holds(v document.Value, _ *Meter) bool {
-	if p, ok := placeOf(v); ok {
+	if p, ok := pointOf(v); ok {
 		t.radians = min(t.radians, angle(p, t.center))
 	}
 	return false
@@ -119,13 +119,13 @@ func buildNear(p *parser, c clause) (node, error) {
 		if most.Kind() != document.Missing {
 			return nil, p.errorf(most, "$maxDistance belongs beside $geometry")
 		}
-		point := c.operand.Get("$geometry")
-		if !point.Get("type").TextIs("Point") {
+		geometry := c.operand.Get("$geometry")
+		if !geometry.Get("type").TextIs("Point") {
 			return nil, p.errorf(c.operand, "%s needs a $geometry of type Point", c.name)
 		}
-		center, most, radius = point.Get("coordinates"), c.operand.Get("$maxDistance"), earthMeters
+		center, most, radius = geometry.Get("coordinates"), c.operand.Get("$maxDistance"), earthMeters
 	}
-	at, err := p.place(center)
+	at, err := p.point(center)
 	if err != nil {
 		return nil, err
 	}
@@ -145,13 +145,13 @@ func buildNear(p *parser, c clause) (node, error) {
 type inside struct{ shape shape }
 
 func (t *inside) holds(v document.Value, m *Meter) bool {
-	p, ok := placeOf(v)
+	p, ok := pointOf(v)
 	return ok && m.spend(t.shape.corners()) && t.shape.contains(p)
 }
 
 // A shape is a part of the earth.
 type shape interface {
-	contains(place) bool
+	contains(point) bool
 	corners() int // what contains costs
 }
 
@@ -173,35 +173,36 @@ func buildWithin(p *parser, c clause) (node, error) {
 	return nil, p.errorf(c.operand, "%s needs an object with a shape", c.name)
 }
 
-// A box lies between two corners, the lower left and the upper right one.
-type box struct{ from, to place }
+// A box lies between its lower left and its upper right corner.
+type box struct{ from, to point }
 
 func (b box) corners() int { return 2 }
 
-func (b box) contains(p place) bool {
+func (b box) contains(p point) bool {
 	return b.from.lng <= p.lng && p.lng <= b.to.lng && b.from.lat <= p.lat && p.lat <= b.to.lat
 }
 
 func boxOf(p *parser, v document.Value) (shape, error) {
-	corners, err := p.places(v)
+	corners, err := p.points(v)
 	if err == nil && len(corners) != 2 {
-		err = p.errorf(v, "$box needs two corners")
+		err = p.errorf(v, "$box needs two opposite corners")
 	}
 	if err != nil {
 		return nil, err
 	}
-	return box{corners[0], corners[1]}, nil
+	a, b := corners[0], corners[1] // clients may name any two that are opposite
+	return box{point{min(a.lng, b.lng), min(a.lat, b.lat)}, point{max(a.lng, b.lng), max(a.lat, b.lat)}}, nil
 }
 
 // A circle in the plane of the coordinates; the radius is in degrees.
 type circle struct {
-	center place
+	center point
 	radius float64
 }
 
 func (c circle) corners() int { return 1 }
 
-func (c circle) contains(p place) bool {
+func (c circle) contains(p point) bool {
 	return math.Hypot(p.lng-c.center.lng, p.lat-c.center.lat) <= c.radius
 }
 
@@ -212,13 +213,13 @@ func circleOf(p *parser, v document.Value) (shape, error) {
 
 // A disc on the earth; the radius is in radians.
 type disc struct {
-	center  place
+	center  point
 	radians float64
 }
 
 func (d disc) corners() int { return 1 }
 
-func (d disc) contains(p place) bool { return angle(p, d.center) <= d.radians }
+func (d disc) contains(p point) bool { return angle(p, d.center) <= d.radians }
 
 func discOf(p *parser, v document.Value) (shape, error) {
 	center, radians, err := p.round("$centerSphere", v)
@@ -226,11 +227,11 @@ func discOf(p *parser, v document.Value) (shape, error) {
 }
 
 // A ring is a polygon in a plane. The last corner is joined to the first.
-type ring []place
+type ring []point
 
 func (r ring) corners() int { return len(r) }
 
-func (r ring) contains(p place) bool {
+func (r ring) contains(p point) bool {
 	in := false
 	for i, b := range r {
 		a := r[(i+len(r)-1)%len(r)]
@@ -245,7 +246,7 @@ func (r ring) contains(p place) bool {
 }
 
 // onLine reports whether p lies on the line from a to b.
-func onLine(a, b, p place) bool {
+func onLine(a, b, p point) bool {
 	const nothing = 1e-12
 	return math.Abs((b.lng-a.lng)*(p.lat-a.lat)-(b.lat-a.lat)*(p.lng-a.lng)) <= nothing &&
 		min(a.lng, b.lng) <= p.lng && p.lng <= max(a.lng, b.lng) &&
@@ -253,7 +254,7 @@ func onLine(a, b, p place) bool {
 }
 
 func ringOf(p *parser, v document.Value) (shape, error) {
-	corners, err := p.places(v)
+	corners, err := p.points(v)
 	if err == nil && len(corners) < 3 {
 		err = p.errorf(v, "$polygon needs three corners")
 	}
@@ -278,7 +279,7 @@ func (r *region) corners() int {
 	return n
 }
 
-func (r *region) contains(p place) bool {
+func (r *region) contains(p point) bool {
 	at, ok := r.plane.paint(p)
 	if !ok || !r.outer.contains(at) {
 		return false
@@ -302,7 +303,7 @@ func (rs regions) corners() int {
 	return n
 }
 
-func (rs regions) contains(p place) bool {
+func (rs regions) contains(p point) bool {
 	for _, r := range rs {
 		if r.contains(p) {
 			return true
@@ -336,7 +337,7 @@ func (p *parser) region(v document.Value) (*region, error) {
 	var painted []ring
 	var r region
 	for element := range v.Elements() {
-		corners, err := p.places(element)
+		corners, err := p.points(element)
 		if err != nil {
 			return nil, err
 		}
@@ -377,7 +378,7 @@ func (a vector) unit() vector {
 }
 
 // toward returns the direction of a place from the center of the earth.
-func toward(p place) vector {
+func toward(p point) vector {
 	const degree = math.Pi / 180
 	flat := math.Cos(p.lat * degree)
 	return vector{flat * math.Cos(p.lng*degree), flat * math.Sin(p.lng*degree), math.Sin(p.lat * degree)}
@@ -387,9 +388,9 @@ func toward(p place) vector {
 type plane struct{ up, east, north vector }
 
 // planeAt returns the plane that touches the earth in the middle of the places.
-func planeAt(places []place) plane {
+func planeAt(points []point) plane {
 	var sum vector
-	for _, p := range places {
+	for _, p := range points {
 		for i, x := range toward(p) {
 			sum[i] += x
 		}
@@ -406,18 +407,18 @@ func planeAt(places []place) plane {
 
 // paint returns where a place comes to lie on the plane; ok is false for the
 // half of the earth that is turned away from it, and close to that.
-func (a plane) paint(p place) (at place, ok bool) {
+func (a plane) paint(p point) (at point, ok bool) {
 	v := toward(p)
 	height := v.dot(a.up)
 	if !(height > 0.01) { // nor when the plane is none, as the places have no middle
-		return place{}, false
+		return point{}, false
 	}
-	return place{v.dot(a.east) / height, v.dot(a.north) / height}, true
+	return point{v.dot(a.east) / height, v.dot(a.north) / height}, true
 }
 
 // place reads the coordinates of a query.
-func (p *parser) place(v document.Value) (place, error) {
-	at, ok := readPlace(v)
+func (p *parser) point(v document.Value) (point, error) {
+	at, ok := readPoint(v)
 	if !ok {
 		return at, p.errorf(v, "coordinates must be [longitude, latitude]")
 	}
@@ -429,16 +430,16 @@ func (p *parser) place(v document.Value) (place, error) {
 	return at, nil
 }
 
-func (p *parser) places(v document.Value) ([]place, error) {
+func (p *parser) points(v document.Value) ([]point, error) {
 	if v.Kind() != document.Array {
 		return nil, p.errorf(v, "needs an array of coordinates")
 	}
-	var list []place
+	var list []point
 	for element := range v.Elements() {
 		if p.corners++; p.corners > maxCorners {
 			return nil, p.errorf(element, "more than %d corners", maxCorners)
 		}
-		at, err := p.place(element)
+		at, err := p.point(element)
 		if err != nil {
 			return nil, err
 		}
@@ -457,14 +458,14 @@ func (p *parser) distance(v document.Value) (float64, error) {
 }
 
 // round reads [center, radius].
-func (p *parser) round(name string, v document.Value) (center place, radius float64, err error) {
+func (p *parser) round(name string, v document.Value) (center point, radius float64, err error) {
 	if v.Kind() != document.Array || v.Len() != 2 {
 		return center, 0, p.errorf(v, "%s needs a center and a radius", name)
 	}
 	c := v.Walk()
 	first, _ := c.Element()
 	second, _ := c.Element()
-	if center, err = p.place(first); err != nil {
+	if center, err = p.point(first); err != nil {
 		return center, 0, err
 	}
 	radius, err = p.distance(second)

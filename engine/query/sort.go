@@ -126,12 +126,13 @@ func (k sortKey) compare(a, b document.Value) int {
 	return compare(a, b)
 }
 
-// null is what a document is ordered by that has nothing at the path.
-var null = document.Trusted([]byte("null"))
+// noValue is what a document is ordered by that has nothing at the path.
+var noValue = document.Trusted([]byte("null"))
 
 // value returns the value of a document that the key orders it by: Missing for
 // an empty array, which comes before all others.
 func (k sortKey) value(doc document.Value) document.Value {
+	// Fast path: no array is on the way.
 	v := doc
 	for _, s := range k.path {
 		if v.Kind() == document.Array {
@@ -141,28 +142,37 @@ func (k sortKey) value(doc document.Value) document.Value {
 	}
 	switch v.Kind() {
 	case document.Missing:
-		return null
+		return noValue
 	case document.Array:
-		e := extreme{greatest: k.descending, best: null}
-		k.path.reach(doc, &e, false, nil)
+		e := extreme{greatest: k.descending, best: noValue}
+		e.follow(k.path, doc)
 		return e.best
 	}
 	return v
 }
 
-// An extreme is asked about every value that a path reaches, and keeps the
-// least or the greatest of them and of their elements. It holds for none, so
-// that the search goes on.
+// An extreme is the least or the greatest of the values that it met.
 type extreme struct {
 	greatest, found bool
 	best            document.Value
 }
 
-func (e *extreme) holds(v document.Value, _ *Meter) bool {
-	switch v.Kind() {
-	case document.Missing:
-		e.meet(null)
-	case document.Array:
+func (e *extreme) meet(v document.Value) {
+	if !e.found || (sortKey{}).compare(v, e.best) < 0 != e.greatest {
+		e.found, e.best = true, v
+	}
+}
+
+// follow meets all values that a path leads to. Unlike for a condition, an
+// element that the path cannot go through counts, as null, unless an index
+// names another one.
+func (e *extreme) follow(p path, v document.Value) {
+	switch kind := v.Kind(); {
+	case len(p) > 0 && kind == document.Array:
+		e.through(p, v)
+	case len(p) > 0:
+		e.follow(p[1:], v.Get(p[0].name))
+	case kind == document.Array:
 		c := v.Walk()
 		element, more := c.Element()
 		if !more {
@@ -171,14 +181,34 @@ func (e *extreme) holds(v document.Value, _ *Meter) bool {
 		for ; more; element, more = c.Element() {
 			e.meet(element)
 		}
+	case kind == document.Missing:
+		e.meet(noValue)
 	default:
 		e.meet(v)
 	}
-	return false
 }
 
-func (e *extreme) meet(v document.Value) {
-	if !e.found || (sortKey{}).compare(v, e.best) < 0 != e.greatest {
-		e.found, e.best = true, v
+// through goes on in the elements of the array v.
+func (e *extreme) through(p path, v document.Value) {
+	passed, named := false, false
+	i := 0
+	for c := v.Walk(); ; i++ {
+		element, ok := c.Element()
+		if !ok {
+			break
+		}
+		object := element.Kind() == document.Object
+		if object {
+			e.follow(p, element)
+		}
+		if i == p[0].index {
+			named = true
+			e.follow(p[1:], element)
+		} else if !object {
+			passed = true
+		}
+	}
+	if passed && !named {
+		e.meet(noValue)
 	}
 }

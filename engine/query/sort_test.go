@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -155,6 +156,8 @@ func TestSortThroughArrays(t *testing.T) {
 		{"ascending the least counts", `{"a.b":1}`, `{"a":[{"b":5},{"b":3}]}`, `3`},
 		{"descending the greatest counts", `{"a.b":-1}`, `{"a":[{"b":3},{"b":5}]}`, `5`},
 		{"an element without it is null", `{"a.b":1}`, `{"a":[{"b":5},{"c":3}]}`, `null`},
+		{"an element that has no members is null", `{"a.b":1}`, `{"a":[{"b":5},3]}`, `null`},
+		{"but not beside an index", `{"a.1":1}`, `{"a":[3,5,4]}`, `5`},
 		{"an index", `{"a.1":1}`, `{"a":[5,3]}`, `3`},
 		{"the least element of an array at the end", `{"a":1}`, `{"a":[5,3]}`, `3`},
 		{"the greatest element of an array at the end", `{"a":-1}`, `{"a":[3,5]}`, `5`},
@@ -217,19 +220,42 @@ func TestSortPutsEmptyArraysFirst(t *testing.T) {
 	}
 }
 
+// naiveSortValues lists the values by which a sort may order what a path leads to.
+func naiveSortValues(v any, path []string) (values []any) {
+	array, isArray := v.([]any)
+	switch {
+	case isArray && len(path) == 0 && len(array) == 0:
+		return []any{empty{}}
+	case isArray && len(path) == 0:
+		return array
+	case len(path) == 0:
+		return []any{v}
+	case !isArray:
+		o, _ := v.(object)
+		return naiveSortValues(o.get(path[0]), path[1:])
+	}
+	named := false
+	for i := range array {
+		named = named || strconv.Itoa(i) == path[0]
+	}
+	for i, e := range array {
+		_, isObject := e.(object)
+		if isObject {
+			values = append(values, naiveSortValues(e, path)...)
+		}
+		if strconv.Itoa(i) == path[0] {
+			values = append(values, naiveSortValues(e, path[1:])...)
+		}
+		if !isObject && !named {
+			values = append(values, missing{})
+		}
+	}
+	return values
+}
+
 // naiveKey is the value that a key of a sort orders a document by.
 func naiveKey(d object, path string, descending bool) any {
-	var values []any
-	for _, v := range naiveReach(d, strings.Split(path, ".")) {
-		a, isArray := v.([]any)
-		switch {
-		case !isArray:
-			values = append(values, v)
-		case len(a) == 0:
-			values = append(values, empty{})
-		}
-		values = append(values, a...)
-	}
+	values := naiveSortValues(d, strings.Split(path, "."))
 	if len(values) == 0 {
 		return missing{}
 	}
