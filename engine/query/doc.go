@@ -16,7 +16,8 @@
 //	    goes on in every element that is an object, and, if the next step is a
 //	    number, in the element of that index; a scalar element ends it.
 //	Q2  Where a path ends at an array the condition looks at every element and
-//	    at the array itself, and holds when it holds for one of them. Several
+//	    at the array itself, and holds when it holds for one of them; an array
+//	    that an index names is looked at as itself alone. Several
 //	    operators on a path are independent: each may be met by another element.
 //	Q3  Null and missing are one value: {"f":null} is met by both.
 //	Q4  Numbers are equal by value, exactly (1, 1.0 and 1e0 are one number).

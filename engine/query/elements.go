@@ -208,6 +208,9 @@ func buildType(p *parser, c clause) (node, error) {
 	if c.operand.Kind() != document.Array {
 		return &condition{path: c.path, test: &wanted}, add(c.operand)
 	}
+	if c.operand.Len() == 0 {
+		return nil, p.errorf(c.operand, "$type needs at least one type")
+	}
 	for v := range c.operand.Elements() {
 		if err := add(v); err != nil {
 			return nil, err

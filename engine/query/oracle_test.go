@@ -152,6 +152,10 @@ func naiveReach(o object, path []string) []any {
 	return []any{missing{}}
 }
 
+// indexed is a value that the end of a path names by its index: its elements
+// are not among what the path reaches.
+type indexed struct{ value any }
+
 func naiveThrough(array []any, path []string) (found []any) {
 	for i, e := range array {
 		if o, ok := e.(object); ok {
@@ -161,7 +165,7 @@ func naiveThrough(array []any, path []string) (found []any) {
 			continue
 		}
 		if len(path) == 1 {
-			found = append(found, e)
+			found = append(found, indexed{e})
 			continue
 		}
 		switch e := e.(type) {
@@ -200,7 +204,12 @@ func naiveMatch(filter, doc object) bool {
 		default:
 			reached := naiveReach(doc, strings.Split(m.name, "."))
 			var values []any
-			for _, v := range reached {
+			for i, v := range reached {
+				if x, ok := v.(indexed); ok {
+					reached[i] = x.value
+					values = append(values, x.value)
+					continue
+				}
 				if a, ok := v.([]any); ok {
 					values = append(values, a...)
 				}

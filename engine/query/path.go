@@ -120,7 +120,8 @@ func (p path) each(v document.Value, t test, spread bool, m *Meter) bool {
 		if len(p) > 1 && kind != document.Object && kind != document.Array {
 			continue
 		}
-		if p[1:].follow(element, t, spread, m) {
+		// Where the index is the end, what it names is one value.
+		if p[1:].follow(element, t, spread && len(p) > 1, m) {
 			return true
 		}
 	}

@@ -208,7 +208,7 @@ func (e *extreme) through(p path, v document.Value) {
 			passed = true
 		}
 	}
-	if passed && !named {
+	if passed && !named || i == 0 {
 		e.meet(noValue)
 	}
 }

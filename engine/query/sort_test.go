@@ -234,6 +234,9 @@ func naiveSortValues(v any, path []string) (values []any) {
 		o, _ := v.(object)
 		return naiveSortValues(o.get(path[0]), path[1:])
 	}
+	if len(array) == 0 {
+		return []any{missing{}}
+	}
 	named := false
 	for i := range array {
 		named = named || strconv.Itoa(i) == path[0]
