@@ -53,7 +53,7 @@ func (m *Meter) Match(f *Filter, doc document.Value) (bool, error) {
 		return false, m.err
 	}
 	matched := f == nil || f.root.match(doc, m)
-	return matched, m.err
+	return matched && m.err == nil, m.err
 }
 
 // begin counts a document.

@@ -358,6 +358,9 @@ func naiveOperator(name string, operand any, reached, values []any) bool {
 		})
 	case "$exists":
 		there := some(func(v any) bool { return v != missing{} })
+		if number, ok := operand.(json.Number); ok {
+			operand = naiveCompare(number, json.Number("0")) != 0
+		}
 		return there == operand.(bool)
 	}
 	panic(name)
