@@ -28,6 +28,8 @@ type Config struct {
 	Quota      auth.QuotaLimits // zero: off; what the app secret alone can ask for
 	MaxBody    int              // bytes of a request body; 0: 1 MiB
 	MaxArray   int              // bytes of a body that is an array of documents; 0: 10 MiB
+	QueryRows  int              // visible entities that one query examines; 0: 1,000,000, negative: any number
+	QueryTime  time.Duration    // that one query takes; 0: 2 s, negative: any
 	LogDenials bool             // log every denial with its reason
 	// LoopbackHostsOnly refuses a Host header that is not the loopback
 	// interface, so that a page on the web cannot reach a development server
@@ -61,6 +63,12 @@ func (c *Config) defaults() {
 	}
 	if c.HashQueue == 0 {
 		c.HashQueue = 32
+	}
+	if c.QueryRows == 0 {
+		c.QueryRows = 1_000_000
+	}
+	if c.QueryTime == 0 {
+		c.QueryTime = 2 * time.Second
 	}
 	if c.MaxBody == 0 {
 		c.MaxBody = 1 << 20

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"errors"
+	"runtime"
+	"slices"
 	"strconv"
 
 	"github.com/valyala/fasthttp"
@@ -332,7 +334,11 @@ func (r *Request) countVisible(c *collection) error {
 	if err != nil {
 		return err
 	}
-	return r.count(query.Count(q, c.visible(r.subject, r.principals)))
+	n, err := query.Count(q, c.visible(r.subject, r.principals))
+	if err != nil {
+		return err
+	}
+	return r.count(n)
 }
 
 // deltaSet says that no collection has delta sets switched on, on which
@@ -345,9 +351,10 @@ func (e *Engine) deltaSet(r *Request) error {
 }
 
 // deleteEntities removes what the requester may read and write and the query
-// matches. Matching happens on a view; each entity is decided again when its
-// turn in the committer comes, and one that was changed in between is matched
-// again.
+// matches. Matching happens on a view, all of it before anything is removed, so
+// that a query that is too expensive removes nothing; each entity is decided
+// again when its turn in the committer comes, and one that was changed in
+// between is matched again.
 func (e *Engine) deleteEntities(r *Request) error {
 	name := r.param(0)
 	if err := validCollection(name); err != nil {
@@ -366,8 +373,22 @@ func (e *Engine) deleteEntities(r *Request) error {
 		again = false
 		c := r.view.collection(name)
 		k := c.visible(r.subject, r.principals)
-		var batch []intent
-		flush := func() error {
+		meter := r.meter()
+		var found []*entity
+		for ent, ok := k.next(); ok; ent, ok = k.next() {
+			matched, err := meter.Match(q.Filter, documentOf(ent))
+			if err != nil {
+				return err
+			}
+			if matched && acl.Decide(r.subject, c.level, ent.acl, acl.Write).Allowed {
+				found = append(found, ent)
+			}
+		}
+		for some := range slices.Chunk(found, deleteBatch) {
+			batch := make([]intent, len(some))
+			for i, ent := range some {
+				batch[i] = &deleteEntity{app: r.app, subject: r.subject, collection: name, id: ent.id, seen: ent}
+			}
 			for _, err := range e.committer.submitAll(r.app, batch) {
 				switch {
 				case err == nil:
@@ -379,22 +400,6 @@ func (e *Engine) deleteEntities(r *Request) error {
 					return err
 				}
 			}
-			batch = batch[:0]
-			return nil
-		}
-		for ent, ok := k.next(); ok; ent, ok = k.next() {
-			if !q.Filter.Match(documentOf(ent)) || !acl.Decide(r.subject, c.level, ent.acl, acl.Write).Allowed {
-				continue
-			}
-			batch = append(batch, &deleteEntity{app: r.app, subject: r.subject, collection: name, id: ent.id, seen: ent})
-			if len(batch) == deleteBatch {
-				if err := flush(); err != nil {
-					return err
-				}
-			}
-		}
-		if err := flush(); err != nil {
-			return err
 		}
 		r.view = r.app.view.Load()
 		if r.subject.Role == acl.RoleUser {
@@ -410,7 +415,18 @@ func (r *Request) filter() (*query.Query, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &query.Query{Filter: f}, nil
+	return &query.Query{Filter: f, Meter: r.meter()}, nil
+}
+
+// meter starts the budget of a query. Between its steps it lets other requests
+// go on.
+func (r *Request) meter() *query.Meter {
+	b := query.Budget{Rows: max(r.e.config.QueryRows, 0), Over: func() bool { runtime.Gosched(); return false }}
+	if clock, most := r.e.config.Clock, r.e.config.QueryTime; most > 0 {
+		end := clock().Add(most)
+		b.Over = func() bool { runtime.Gosched(); return clock().After(end) }
+	}
+	return query.NewMeter(b)
 }
 
 // query reads the parameters of a list request.

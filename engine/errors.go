@@ -154,10 +154,7 @@ func faultOf(err error) *Fault {
 	case errors.As(err, &rule):
 		return fault(ruleKind(rule), "%s", rule.Error())
 	case errors.As(err, &q):
-		if q.Disallowed {
-			return fault(errDisallowedQuery, "%s", q.Msg)
-		}
-		return fault(errQuerySyntax, "%s", q.Msg)
+		return fault(queryKind(q), "%s", q.Msg)
 	case errors.As(err, &aclErr):
 		if aclErr.TooMany {
 			return fault(errTooLarge, "%s", aclErr.Error())
@@ -177,6 +174,20 @@ func faultOf(err error) *Fault {
 		return &Fault{kind: errInternal}
 	}
 	return &Fault{kind: errInternal}
+}
+
+// queryKind has no name of its own for a query that is too expensive: clients
+// know the one that says to ask for less.
+func queryKind(q *query.Error) kind {
+	switch {
+	case q.Disallowed:
+		return errDisallowedQuery
+	case q.OutOfRange:
+		return errOutOfRange
+	case q.TooExpensive:
+		return errResultSize
+	}
+	return errQuerySyntax
 }
 
 // ruleKind keeps the two ways apart in which JSON can break our rules: names

@@ -42,10 +42,15 @@ func (e *Engine) lookup(r *Request) error {
 	r.ctx.SetStatusCode(fasthttp.StatusOK)
 	out.AppendBodyString("[")
 	n := 0
+	meter := r.meter()
 	show := func(ent *entity) bool {
-		doc := documentOf(ent)
-		if !r.view.active(ent.id) || !f.Match(doc) {
+		if !r.view.active(ent.id) {
 			return true
+		}
+		doc := documentOf(ent)
+		matched, failed := meter.Match(f, doc)
+		if err = failed; err != nil || !matched {
+			return err == nil
 		}
 		if n > 0 {
 			out.AppendBodyString(",")
@@ -63,6 +68,9 @@ func (e *Engine) lookup(r *Request) error {
 		}
 	} else {
 		c.byPos.Scan(func(_ acl.Position, ent *entity) bool { return show(ent) })
+	}
+	if err != nil {
+		return err
 	}
 	out.AppendBodyString("]")
 	return nil

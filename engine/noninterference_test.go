@@ -97,7 +97,8 @@ func (w *hiddenWorld) ask(path string) answer {
 // requests are some reads of the viewer.
 func (w *hiddenWorld) requests() []string {
 	coll := "/appdata/" + kid + "/" + []string{"private", "shared"}[w.rng.IntN(2)]
-	filter := []string{`{}`, `{"n":3}`, `{"n":{"$gte":4}}`, `{"$or":[{"s":"a"},{"o.a":1}]}`, `{"n":{"$exists":false}}`, `{"_acl.creator":"` + w.others[0].id + `"}`}[w.rng.IntN(6)]
+	filter := []string{`{}`, `{"n":3}`, `{"n":{"$gte":4}}`, `{"$or":[{"s":"a"},{"o.a":1}]}`, `{"n":{"$exists":false}}`, `{"_acl.creator":"` + w.others[0].id + `"}`,
+		`{"s":{"$regex":"^a"}}`, `{"$nor":[{"n":{"$mod":[2,0]}}]}`, `{"_acl.r":{"$not":{"$size":0}}}`}[w.rng.IntN(9)]
 	q := url.Values{"query": {filter}}
 	out := []string{coll + "/_count?" + q.Encode()}
 	if w.rng.IntN(2) == 0 {

@@ -12,7 +12,7 @@ import (
 func entity(i int) string {
 	return fmt.Sprintf(`{"_id":"5b1f0e5c9d3a4b00%08x","name":"Entity number %d","score":%d,"cat":"c%d","price":%d.50,"tags":["red","green"],`+
 		`"note":"some text that nobody reads but that takes its place","_acl":{"creator":"5b1f0e5c9d3a4b0087654321","r":["u1","u2","u3"]},`+
-		`"_kmd":{"lmt":"2026-11-23T18:00:00.000Z","ect":"2026-11-23T18:00:00.000Z"},"active":true}`, i, i, i*7919%100_003, i%20, i)
+		`"_kmd":{"lmt":"2026-11-23T18:00:00.000Z","ect":"2026-11-23T18:00:00.000Z"},"at":[12.5,41.9],"active":true}`, i, i, i*7919%100_003, i%20, i)
 }
 
 var cases = []struct{ name, filter string }{
@@ -24,6 +24,16 @@ var cases = []struct{ name, filter string }{
 	{"element", `{"tags":"green"}`},
 	{"last", `{"active":true}`},
 	{"in of 1000", `{"_id":{"$in":["` + strings.Join(ids(1000), `","`) + `"]}}`},
+	{"all", `{"tags":{"$all":["blue","green"]}}`},
+	{"size", `{"tags":{"$size":2}}`},
+	{"type", `{"price":{"$type":["int","string"]}}`},
+	{"mod", `{"score":{"$mod":[7,3]}}`},
+	{"element that meets two", `{"tags":{"$elemMatch":{"$gt":"a","$lt":"z"}}}`},
+	{"pattern", `{"name":{"$regex":"^Entity number 1.$"}}`},
+	{"not", `{"score":{"$not":{"$gt":5}}}`},
+	{"near", `{"at":{"$nearSphere":[10,20],"$maxDistance":100}}`},
+	{"polygon", `{"at":{"$geoWithin":{"$polygon":[[0,0],[40,0],[40,40],[0,40]]}}}`},
+	{"polygon on the earth", `{"at":{"$geoWithin":{"$geometry":{"type":"Polygon","coordinates":[[[0,0],[40,0],[40,40],[0,40],[0,0]]]}}}}`},
 	{"or", `{"$or":[{"cat":"c1"},{"cat":"c2"},{"score":{"$lt":5}}]}`},
 }
 
@@ -42,6 +52,10 @@ func TestMatchDoesNotAllocate(t *testing.T) {
 	}
 	for _, c := range append(cases, more...) {
 		f := filter(t, c.filter)
+		m := query.NewMeter(query.Budget{Rows: 1_000_000, Over: func() bool { return false }})
+		if n := testing.AllocsPerRun(100, func() { m.Match(f, d) }); n != 0 {
+			t.Errorf("Match of %s with a budget allocates %v times; want 0", c.name, n)
+		}
 		if n := testing.AllocsPerRun(100, func() { f.Match(d) }); n != 0 {
 			t.Errorf("Match of %s allocates %v times; want 0", c.name, n)
 		}

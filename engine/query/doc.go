@@ -9,14 +9,15 @@
 //
 // A filter is a JSON object with MongoDB's meaning. Each member is a condition
 // and all of them must hold. A name that starts with '$' is an operator on
-// filters ($and, $or); any other name is a dotted path, and its value is either
+// filters ($and, $or, $nor); any other name is a dotted path, and its value is either
 // an object of operators ($gt, $in, ...) or a value to be equal to.
 //
 //	Q1  A path steps through the members of objects. Where it meets an array it
 //	    goes on in every element that is an object, and, if the next step is a
 //	    number, in the element of that index; a scalar element ends it.
 //	Q2  Where a path ends at an array the condition looks at every element and
-//	    at the array itself, and holds when it holds for one of them. Several
+//	    at the array itself, and holds when it holds for one of them; an array
+//	    that an index names is looked at as itself alone. Several
 //	    operators on a path are independent: each may be met by another element.
 //	Q3  Null and missing are one value: {"f":null} is met by both.
 //	Q4  Numbers are equal by value, exactly (1, 1.0 and 1e0 are one number).
@@ -24,7 +25,30 @@
 //	Q5  $gt, $gte, $lt and $lte are met only by values of the operand's kind.
 //	Q6  $ne is the opposite of $eq, $nin of $in, for the path as a whole: an
 //	    array that holds the value does not meet $ne.
-//	Q7  Names that start with '$' are nowhere data. An unknown operator, or one
+//	Q7  $not is the opposite of the operators in it together. $all is met when
+//	    each of its values equals one that the path leads to; of none it is met
+//	    by nothing.
+//	Q8  $size and $elemMatch look at the array that a path ends at, not at its
+//	    elements. $elemMatch is met by one element that meets all of it:
+//	    operators are for the element itself, a filter is for elements that are
+//	    objects.
+//	Q9  $mod cuts fractions off; what no 64-bit integer holds does not meet it.
+//	    A whole number has the $type int (or long, where it is too large for 32
+//	    bits), every other one double.
+//	Q10 $regex finds a pattern in texts. It begins with '^', minds the case and
+//	    has no look-around and no references, so that it takes linear time.
+//	    $options may hold m, s and x.
+//	Q11 A place is [longitude, latitude] or a GeoJSON point, in any field; an
+//	    array may hold several. What is no place on earth meets no operator on
+//	    places. $nearSphere (or $near) is met by places up to $maxDistance, in
+//	    miles beside a pair of coordinates and in meters below a $geometry, and
+//	    orders what has no sort by distance. It stands where all conditions must
+//	    hold.
+//	Q12 $geoWithin (or $within) is met by places in a shape or on its border:
+//	    $box, $polygon and $center in the plane of the coordinates,
+//	    $centerSphere (radius in radians) and $geometry (great circles, smaller
+//	    than half of the earth) on the earth.
+//	Q13 Names that start with '$' are nowhere data. An unknown operator, or one
 //	    inside a value to be equal to, is an error and never matches silently.
 //
 // One table, operators, lists what a name that starts with '$' does. A new
@@ -36,8 +60,15 @@
 // (by their bytes), objects, arrays, booleans. Objects compare member by
 // member: by kind, then name, then value; arrays element by element; what ends
 // first is less. Where the path of a sort key goes through an array it reaches
-// several values: ascending the least of them counts, descending the greatest.
-// A path that ends at an array is ordered by that array as a whole. Documents
-// that are equal in all keys stay in their natural order, ascending or
-// descending.
+// several values, and where it ends at an array, that array's elements: ascending
+// the least of them counts, descending the greatest. An empty array comes before
+// all others; an element that the path cannot go through counts as null. Documents that are equal in all keys stay in their natural order,
+// ascending or descending.
+//
+// # Cost
+//
+// A filter is bounded when it is parsed, in depth, conditions, values, patterns
+// and corners, so that a document costs no more than in proportion to its size.
+// A Meter bounds the whole run. What it has no budget for is an error, never a
+// short answer.
 package query

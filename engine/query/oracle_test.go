@@ -152,6 +152,10 @@ func naiveReach(o object, path []string) []any {
 	return []any{missing{}}
 }
 
+// indexed is a value that the end of a path names by its index: its elements
+// are not among what the path reaches.
+type indexed struct{ value any }
+
 func naiveThrough(array []any, path []string) (found []any) {
 	for i, e := range array {
 		if o, ok := e.(object); ok {
@@ -161,7 +165,7 @@ func naiveThrough(array []any, path []string) (found []any) {
 			continue
 		}
 		if len(path) == 1 {
-			found = append(found, e)
+			found = append(found, indexed{e})
 			continue
 		}
 		switch e := e.(type) {
@@ -191,29 +195,87 @@ func naiveMatch(filter, doc object) bool {
 			if !found {
 				return false
 			}
+		case "$nor":
+			for _, f := range m.value.([]any) {
+				if naiveMatch(f.(object), doc) {
+					return false
+				}
+			}
 		default:
+			reached := naiveReach(doc, strings.Split(m.name, "."))
 			var values []any
-			for _, v := range naiveReach(doc, strings.Split(m.name, ".")) {
+			for i, v := range reached {
+				if x, ok := v.(indexed); ok {
+					reached[i] = x.value
+					values = append(values, x.value)
+					continue
+				}
 				if a, ok := v.([]any); ok {
 					values = append(values, a...)
 				}
 				values = append(values, v)
 			}
-			ops, isObject := m.value.(object)
-			if !isObject || len(ops) == 0 || !strings.HasPrefix(ops[0].name, "$") {
+			ops, isOps := naiveOperators(m.value)
+			if !isOps {
 				ops = object{{"$eq", m.value}}
 			}
-			for _, op := range ops {
-				if !naiveOperator(op.name, op.value, values) {
-					return false
-				}
+			if !naiveAll(ops, reached, values) {
+				return false
 			}
 		}
 	}
 	return true
 }
 
-func naiveOperator(name string, operand any, values []any) bool {
+func naiveOperators(v any) (object, bool) {
+	o, ok := v.(object)
+	return o, ok && len(o) > 0 && strings.HasPrefix(o[0].name, "$")
+}
+
+func naiveAll(ops object, reached, values []any) bool {
+	for _, op := range ops {
+		if !naiveOperator(op.name, op.value, reached, values) {
+			return false
+		}
+	}
+	return true
+}
+
+// naiveType is one of the numbers that $type knows.
+func naiveType(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "10"
+	case string:
+		return "2"
+	case bool:
+		return "8"
+	case object:
+		return "3"
+	case []any:
+		return "4"
+	case json.Number:
+		x, _ := new(big.Rat).SetString(string(v))
+		switch {
+		case !x.IsInt() || !x.Num().IsInt64():
+			return "1"
+		case x.Num().Int64() == int64(int32(x.Num().Int64())):
+			return "16"
+		}
+		return "18"
+	}
+	return ""
+}
+
+// naiveWhole cuts off the fraction of a number.
+func naiveWhole(v any) *big.Int {
+	x, _ := new(big.Rat).SetString(string(v.(json.Number)))
+	return new(big.Int).Quo(x.Num(), x.Denom())
+}
+
+// naiveOperator knows the values that a path reached, and these with the
+// elements of the arrays among them.
+func naiveOperator(name string, operand any, reached, values []any) bool {
 	some := func(holds func(v any) bool) bool {
 		for _, v := range values {
 			if holds(v) {
@@ -249,8 +311,56 @@ func naiveOperator(name string, operand any, values []any) bool {
 			in = in || some(equals(o))
 		}
 		return in == (name == "$in")
+	case "$not":
+		return !naiveAll(operand.(object), reached, values)
+	case "$all":
+		for _, o := range operand.([]any) {
+			if e, ok := naiveOperators(o); ok && !naiveAll(e, reached, values) {
+				return false
+			} else if !ok && !some(equals(o)) {
+				return false
+			}
+		}
+		return len(operand.([]any)) > 0
+	case "$size":
+		for _, v := range reached {
+			if a, ok := v.([]any); ok && naiveCompare(json.Number(strconv.Itoa(len(a))), operand) == 0 {
+				return true
+			}
+		}
+		return false
+	case "$elemMatch":
+		for _, v := range reached {
+			a, _ := v.([]any)
+			for _, e := range a {
+				ops, isOps := naiveOperators(operand)
+				o, isObject := e.(object)
+				if isOps && ops[0].name != "$and" && ops[0].name != "$or" && ops[0].name != "$nor" {
+					if naiveAll(ops, []any{e}, []any{e}) {
+						return true
+					}
+				} else if isObject && naiveMatch(operand.(object), o) {
+					return true
+				}
+			}
+		}
+		return false
+	case "$type":
+		return some(func(v any) bool { return naiveType(v) == fmt.Sprint(operand) })
+	case "$mod":
+		pair := operand.([]any)
+		return some(func(v any) bool {
+			if _, ok := v.(json.Number); !ok {
+				return false
+			}
+			n := naiveWhole(v)
+			return n.IsInt64() && n.Rem(n, naiveWhole(pair[0])).Cmp(naiveWhole(pair[1])) == 0
+		})
 	case "$exists":
 		there := some(func(v any) bool { return v != missing{} })
+		if number, ok := operand.(json.Number); ok {
+			operand = naiveCompare(number, json.Number("0")) != 0
+		}
 		return there == operand.(bool)
 	}
 	panic(name)
@@ -279,7 +389,7 @@ func pick(r *rand.Rand, from ...string) string { return from[r.IntN(len(from))] 
 func randomName(r *rand.Rand) string { return pick(r, "a", "b", "0", "1", "c") }
 
 func randomScalar(r *rand.Rand) string {
-	return pick(r, `null`, `true`, `false`, `0`, `-0.0`, `1`, `1.0`, `10e-1`, `2`, `-1`, `9007199254740993`, `9007199254740992`,
+	return pick(r, `null`, `true`, `false`, `0`, `-0.0`, `1`, `-1.5`, `3e9`, `1e30`, `1.0`, `10e-1`, `2`, `-1`, `9007199254740993`, `9007199254740992`,
 		`"a"`, `"\u0061"`, `"b"`, `""`, `"é"`, `"\u00e9"`)
 }
 
@@ -342,31 +452,56 @@ func randomFilter(r *rand.Rand, depth int) string {
 			for range 1 + r.IntN(3) {
 				inner = append(inner, randomFilter(r, depth-1))
 			}
-			parts[pick(r, "$and", "$or")] = "[" + strings.Join(inner, ",") + "]"
+			parts[pick(r, "$and", "$or", "$nor")] = "[" + strings.Join(inner, ",") + "]"
 			continue
 		}
 		if r.IntN(3) == 0 {
 			parts[randomPath(r)] = randomValue(r, 2)
 			continue
 		}
-		ops := map[string]string{}
-		for range 1 + r.IntN(2) {
-			switch op := pick(r, "$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists"); op {
-			case "$in", "$nin":
-				var values []string
-				for range r.IntN(4) {
-					values = append(values, randomValue(r, 2))
-				}
-				ops[op] = "[" + strings.Join(values, ",") + "]"
-			case "$exists":
-				ops[op] = pick(r, "true", "false")
-			default:
-				ops[op] = randomValue(r, 2)
-			}
-		}
-		parts[randomPath(r)] = join(ops)
+		parts[randomPath(r)] = randomOperators(r, depth)
 	}
 	return join(parts)
+}
+
+// randomOperators returns an object of operators on a path or an element.
+func randomOperators(r *rand.Rand, depth int) string {
+	ops := map[string]string{}
+	names := []string{"$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$all", "$size", "$type", "$mod"}
+	if depth > 0 {
+		names = append(names, "$not", "$elemMatch")
+	}
+	for range 1 + r.IntN(2) {
+		switch op := pick(r, names...); op {
+		case "$in", "$nin", "$all":
+			var values []string
+			for range r.IntN(4) {
+				values = append(values, randomValue(r, 2))
+			}
+			ops[op] = "[" + strings.Join(values, ",") + "]"
+			if op == "$all" && depth > 0 && r.IntN(3) == 0 {
+				ops[op] = `[{"$elemMatch":` + randomOperators(r, 0) + `},{"$elemMatch":` + randomFilter(r, 0) + `}]`
+			}
+		case "$exists":
+			ops[op] = pick(r, "true", "false")
+		case "$size":
+			ops[op] = pick(r, "0", "1", "2", "2.0", "3")
+		case "$type":
+			ops[op] = pick(r, "1", "2", "3", "4", "8", "10", "16", "18")
+		case "$mod":
+			ops[op] = pick(r, "[2,0]", "[2,1]", "[-3,1]", "[9007199254740992,1]", "[2.5,0]")
+		case "$not":
+			ops[op] = randomOperators(r, depth-1)
+		case "$elemMatch":
+			ops[op] = randomOperators(r, depth-1)
+			if r.IntN(2) == 0 {
+				ops[op] = randomFilter(r, depth-1)
+			}
+		default:
+			ops[op] = randomValue(r, 2)
+		}
+	}
+	return join(ops)
 }
 
 func join(parts map[string]string) string {
@@ -387,6 +522,9 @@ func TestMatchAgreesWithTheNaiveMatcher(t *testing.T) {
 	for range filters {
 		text := randomFilter(r, 2)
 		f, err := query.ParseFilter([]byte(text))
+		if err != nil && strings.Contains(err.Error(), "more than 64 conditions") {
+			continue // it is long
+		}
 		if err != nil {
 			t.Fatalf("ParseFilter(%s) = %v", text, err)
 		}

@@ -11,16 +11,23 @@ import (
 const (
 	maxDepth      = 8      // filters inside each other, by $and and $or
 	maxConditions = 64     // operators and equalities, together
-	maxInValues   = 10_000 // of one $in or $nin
+	maxValues     = 10_000 // of one $in, $nin or $all
 )
 
-// An Error says why a filter or a sort is refused. Msg is for the client: it
+// An Error says why a filter or a sort is refused, or its run ended. Msg is for the client: it
 // names the operator and the position, and holds nothing secret.
 type Error struct {
 	// Disallowed is set for an operator that is known and prohibited; for
 	// everything else the syntax is wrong.
 	Disallowed bool
-	Msg        string
+
+	// OutOfRange is set for coordinates that are no place on earth.
+	OutOfRange bool
+
+	// TooExpensive is set where a query has spent its budget: a Meter's error.
+	TooExpensive bool
+
+	Msg string
 }
 
 func (e *Error) Error() string { return e.Msg }
@@ -47,16 +54,19 @@ func ParseFilter(text []byte) (*Filter, error) {
 	if len(parts) == 0 {
 		return nil, nil
 	}
-	f := &Filter{root: one(parts)}
+	f := &Filter{root: one(parts), order: p.order}
 	f.id, f.byID = onlyID(parts)
 	return f, nil
 }
 
 // A parser builds the nodes of one filter.
 type parser struct {
-	text       []byte // the filter's own copy; the nodes borrow it
-	depth      int    // filters that are open
-	conditions int    // so far
+	text       []byte      // the filter's own copy; the nodes borrow it
+	depth      int         // filters that are open
+	conditions int         // so far
+	corners    int         // of shapes, so far
+	scattered  int         // operators that are open under which not all parts must hold
+	order      *byDistance // what $nearSphere asks for
 }
 
 // errorf returns an Error about v.
@@ -148,6 +158,12 @@ func (p *parser) onPath(at path, key, value document.Value) ([]node, error) {
 		}
 		return []node{n}, nil
 	}
+	return p.operatorsOn(at, value)
+}
+
+// operatorsOn returns the conditions of an object of operators on a path, or on
+// an element itself if the path has no steps.
+func (p *parser) operatorsOn(at path, value document.Value) ([]node, error) {
 	var parts []node
 	for key, operand := range value.Members() {
 		name := key.Text()
@@ -158,12 +174,15 @@ func (p *parser) onPath(at path, key, value document.Value) ([]node, error) {
 		if err != nil {
 			return nil, err
 		}
-		parts = append(parts, n)
+		if n != nil {
+			parts = append(parts, n)
+		}
 	}
 	return parts, nil
 }
 
-// operator returns the node of one use of an operator, which key names.
+// operator returns the node of one use of an operator, which key names. It is
+// nil for one that belongs to another.
 func (p *parser) operator(key document.Value, c clause) (node, error) {
 	if err := p.count(key); err != nil {
 		return nil, err
@@ -178,6 +197,14 @@ func (p *parser) operator(key document.Value, c clause) (node, error) {
 	if c.path == nil {
 		build = row.onFilter
 	}
+	if row.of != nil && c.path != nil {
+		for _, name := range row.of {
+			if c.object.Get(name).Kind() != document.Missing {
+				return nil, nil // that operator reads it
+			}
+		}
+		return nil, p.errorf(key, "%s needs %s beside it", c.name, row.of[0])
+	}
 	switch {
 	case !known:
 		return nil, p.errorf(key, "unknown operator %.40q", c.name)
@@ -191,10 +218,16 @@ func (p *parser) operator(key document.Value, c clause) (node, error) {
 
 // isOperators reports whether v is an object whose first name starts with '$'.
 func isOperators(v document.Value) bool {
+	name := firstName(v)
+	return name != "" && name[0] == '$'
+}
+
+// firstName returns the name of an object's first member, "" when there is none.
+func firstName(v document.Value) string {
 	for key := range v.Members() {
-		return startsWithDollar(key)
+		return key.Text()
 	}
-	return false
+	return ""
 }
 
 // startsWithDollar looks at what a name says, however it is escaped.

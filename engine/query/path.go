@@ -65,14 +65,17 @@ func parseIndex(name string) int {
 }
 
 // reach reports whether t holds for one of the values that p leads to from the
-// object v. With spread set, the elements of an array at the end of the path
+// object v. A path without steps leads to v itself, whatever that is. With spread set, the elements of an array at the end of the path
 // are among them.
-func (p path) reach(v document.Value, t test, spread bool) bool {
-	return p[1:].follow(v.Get(p[0].name), t, spread)
+func (p path) reach(v document.Value, t test, spread bool, m *Meter) bool {
+	if len(p) == 0 {
+		return t.holds(v, m)
+	}
+	return p[1:].follow(v.Get(p[0].name), t, spread, m)
 }
 
 // follow goes on from a value that a member's name or an index led to.
-func (p path) follow(v document.Value, t test, spread bool) bool {
+func (p path) follow(v document.Value, t test, spread bool, m *Meter) bool {
 	kind := v.Kind()
 	if len(p) == 0 {
 		if spread && kind == document.Array {
@@ -81,24 +84,24 @@ func (p path) follow(v document.Value, t test, spread bool) bool {
 				if !ok {
 					break
 				}
-				if t.holds(element) {
+				if t.holds(element, m) {
 					return true
 				}
 			}
 		}
-		return t.holds(v)
+		return t.holds(v, m)
 	}
 	switch kind {
 	case document.Object:
-		return p.reach(v, t, spread)
+		return p.reach(v, t, spread, m)
 	case document.Array:
-		return p.each(v, t, spread)
+		return p.each(v, t, spread, m)
 	}
-	return t.holds(document.Value{})
+	return t.holds(document.Value{}, m)
 }
 
 // each goes on in the elements of the array v.
-func (p path) each(v document.Value, t test, spread bool) bool {
+func (p path) each(v document.Value, t test, spread bool, m *Meter) bool {
 	i := 0
 	for c := v.Walk(); ; i++ {
 		element, ok := c.Element()
@@ -106,7 +109,7 @@ func (p path) each(v document.Value, t test, spread bool) bool {
 			return false
 		}
 		kind := element.Kind()
-		if kind == document.Object && p.reach(element, t, spread) {
+		if kind == document.Object && p.reach(element, t, spread, m) {
 			return true
 		}
 		if i != p[0].index {
@@ -117,7 +120,8 @@ func (p path) each(v document.Value, t test, spread bool) bool {
 		if len(p) > 1 && kind != document.Object && kind != document.Array {
 			continue
 		}
-		if p[1:].follow(element, t, spread) {
+		// Where the index is the end, what it names is one value.
+		if p[1:].follow(element, t, spread && len(p) > 1, m) {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -20,6 +21,9 @@ type Query struct {
 	Sort   Sort
 	Page   Page
 	Fields Fields
+
+	// Meter counts what Run and Count examine; nil is no bound.
+	Meter *Meter
 }
 
 // A Source yields, in natural order, the documents that the subject may see and
@@ -38,16 +42,17 @@ type Source interface {
 
 // Run emits the documents of src that match, in order, cut to the page. It
 // emits whole documents: the caller applies q.Fields when it writes them. An
-// error of emit ends the run and is returned.
+// error of emit ends the run and is returned, and so does a spent budget.
 //
-// Without a sort it reads no further than the page. With one it reads all of
-// src, and keeps no more documents than the page ends at.
+// Without an order it reads no further than the page. With one, which is a sort
+// or else the distance that the filter asks for, it reads all of src, and keeps
+// no more documents than the page ends at.
 func Run(q *Query, src Source, emit func(document.Value) error) error {
 	skip, limit := max(q.Page.Skip, 0), q.Page.Limit
 	if limit <= 0 {
 		limit = math.MaxInt
 	}
-	if !q.Sort.None() {
+	if !q.Sort.None() || q.Filter.ordered() {
 		return runSorted(q, skip, limit, src, emit)
 	}
 	if q.Filter == nil && skip > 0 {
@@ -60,7 +65,9 @@ func Run(q *Query, src Source, emit func(document.Value) error) error {
 		if !ok {
 			break
 		}
-		if !q.Filter.Match(doc) {
+		if matched, err := q.Meter.Match(q.Filter, doc); err != nil {
+			return err
+		} else if !matched {
 			continue
 		}
 		if skip > 0 {
@@ -76,18 +83,22 @@ func Run(q *Query, src Source, emit func(document.Value) error) error {
 }
 
 // Count returns how many documents of src match. Sort, page and fields do not
-// matter.
-func Count(q *Query, src Source) int {
+// matter. The only error is a spent budget.
+func Count(q *Query, src Source) (int, error) {
 	if q.Filter == nil {
-		return src.Count()
+		return src.Count(), nil
 	}
 	n := 0
 	for doc, ok := src.Next(); ok; doc, ok = src.Next() {
-		if q.Filter.Match(doc) {
+		matched, err := q.Meter.Match(q.Filter, doc)
+		if err != nil {
+			return 0, err
+		}
+		if matched {
 			n++
 		}
 	}
-	return n
+	return n, nil
 }
 
 func runSorted(q *Query, skip, limit int, src Source, emit func(document.Value) error) error {
@@ -96,8 +107,15 @@ func runSorted(q *Query, skip, limit int, src Source, emit func(document.Value) 
 		keep = skip + limit
 	}
 	t := top{sort: q.Sort, keep: keep}
+	if q.Sort.None() {
+		t.order = q.Filter.order
+	}
 	for doc, ok := src.Next(); ok; doc, ok = src.Next() {
-		if q.Filter.Match(doc) {
+		matched, err := q.Meter.Match(q.Filter, doc)
+		if err != nil {
+			return err
+		}
+		if matched {
 			t.add(doc)
 		}
 	}
@@ -114,22 +132,28 @@ func runSorted(q *Query, skip, limit int, src Source, emit func(document.Value) 
 type row struct {
 	doc    document.Value
 	values []document.Value
-	order  int // natural
+	angle  float64 // distance, radians
+	order  int     // natural
 }
 
 // A top holds the first documents of a sort: when there are more than keep,
 // rows is a heap with the last of them at its root.
 type top struct {
-	sort  Sort
-	keep  int
-	seen  int
-	rows  []row
-	spare row
-	block []document.Value // not yet used by a row's values
+	sort    Sort
+	order   *byDistance // instead of a sort, when not nil
+	keep    int
+	seen    int
+	rows    []row
+	spare   row
+	block   []document.Value // not yet used by a row's values
+	nearest nearest          // used again for each document
 }
 
 func (t *top) compare(a, b row) int {
 	if c := t.sort.compareValues(a.values, b.values); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.angle, b.angle); c != 0 {
 		return c
 	}
 	return a.order - b.order
@@ -141,6 +165,9 @@ func (t *top) add(doc document.Value) {
 	}
 	t.spare.doc, t.spare.order = doc, t.seen
 	t.spare.values = t.sort.values(t.spare.values[:0], doc)
+	if t.order != nil {
+		t.spare.angle = t.order.of(doc, &t.nearest)
+	}
 	t.seen++
 	if len(t.rows) < t.keep {
 		t.rows = append(t.rows, t.spare)

@@ -85,8 +85,8 @@ func TestRunAgreesWithSortingEverything(t *testing.T) {
 				want = append(want, d)
 			}
 		}
-		if got := query.Count(q, source(t, docs)); got != len(want) {
-			t.Fatalf("Count of %s = %d; want %d", filterText, got, len(want))
+		if got, err := query.Count(q, source(t, docs)); got != len(want) || err != nil {
+			t.Fatalf("Count of %s = %d, %v; want %d", filterText, got, err, len(want))
 		}
 		naiveSort(want, keys, descending)
 		want = want[min(max(q.Page.Skip, 0), len(want)):]
@@ -162,11 +162,11 @@ func TestRunEndsWithTheErrorOfEmit(t *testing.T) {
 func TestCount(t *testing.T) {
 	src := source(t, []string{`{"a":1}`, `{"a":2}`, `{"a":1}`})
 	q := &query.Query{Sort: sortOf(t, `a`), Page: query.Page{Skip: 1, Limit: 1}}
-	if n := query.Count(q, src); n != 3 || src.read != 0 {
+	if n, _ := query.Count(q, src); n != 3 || src.read != 0 {
 		t.Errorf("Count without a filter = %d after reading %d; want 3 after 0", n, src.read)
 	}
 	q.Filter = filter(t, `{"a":1}`)
-	if n := query.Count(q, src); n != 2 {
+	if n, _ := query.Count(q, src); n != 2 {
 		t.Errorf("Count = %d; want 2", n)
 	}
 }

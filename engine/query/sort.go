@@ -118,35 +118,97 @@ func (s Sort) compareValues(a, b []document.Value) int {
 
 func (k sortKey) compare(a, b document.Value) int {
 	if k.descending {
-		return compare(b, a)
+		a, b = b, a
+	}
+	if x, y := a.Kind() == document.Missing, b.Kind() == document.Missing; x || y {
+		return compareBools(y, x)
 	}
 	return compare(a, b)
 }
 
-// value returns the value of a document that the key orders it by.
+// noValue is what a document is ordered by that has nothing at the path.
+var noValue = document.Trusted([]byte("null"))
+
+// value returns the value of a document that the key orders it by: Missing for
+// an empty array, which comes before all others.
 func (k sortKey) value(doc document.Value) document.Value {
+	// Fast path: no array is on the way.
 	v := doc
-	for i, s := range k.path {
+	for _, s := range k.path {
 		if v.Kind() == document.Array {
-			e := extreme{greatest: k.descending}
-			k.path[i:].each(v, &e, false)
-			return e.best
+			break
 		}
 		v = v.Get(s.name)
+	}
+	switch v.Kind() {
+	case document.Missing:
+		return noValue
+	case document.Array:
+		e := extreme{greatest: k.descending, best: noValue}
+		e.follow(k.path, doc)
+		return e.best
 	}
 	return v
 }
 
-// An extreme is asked about every value that a path reaches, and keeps the
-// least or the greatest. It holds for none, so that the search goes on.
+// An extreme is the least or the greatest of the values that it met.
 type extreme struct {
 	greatest, found bool
 	best            document.Value
 }
 
-func (e *extreme) holds(v document.Value) bool {
-	if !e.found || (compare(v, e.best) < 0) != e.greatest {
+func (e *extreme) meet(v document.Value) {
+	if !e.found || (sortKey{}).compare(v, e.best) < 0 != e.greatest {
 		e.found, e.best = true, v
 	}
-	return false
+}
+
+// follow meets all values that a path leads to. Unlike for a condition, an
+// element that the path cannot go through counts, as null, unless an index
+// names another one.
+func (e *extreme) follow(p path, v document.Value) {
+	switch kind := v.Kind(); {
+	case len(p) > 0 && kind == document.Array:
+		e.through(p, v)
+	case len(p) > 0:
+		e.follow(p[1:], v.Get(p[0].name))
+	case kind == document.Array:
+		c := v.Walk()
+		element, more := c.Element()
+		if !more {
+			e.meet(document.Value{})
+		}
+		for ; more; element, more = c.Element() {
+			e.meet(element)
+		}
+	case kind == document.Missing:
+		e.meet(noValue)
+	default:
+		e.meet(v)
+	}
+}
+
+// through goes on in the elements of the array v.
+func (e *extreme) through(p path, v document.Value) {
+	passed, named := false, false
+	i := 0
+	for c := v.Walk(); ; i++ {
+		element, ok := c.Element()
+		if !ok {
+			break
+		}
+		object := element.Kind() == document.Object
+		if object {
+			e.follow(p, element)
+		}
+		if i == p[0].index {
+			named = true
+			e.follow(p[1:], element)
+		} else if !object {
+			passed = true
+		}
+	}
+	if passed && !named || i == 0 {
+		e.meet(noValue)
+	}
 }

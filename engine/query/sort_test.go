@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -63,7 +64,7 @@ func TestSortOrdersTheKinds(t *testing.T) {
 		if v == "" {
 			return doc(t, `{}`)
 		}
-		return doc(t, `{"v":`+v+`}`)
+		return doc(t, `{"v":[`+v+`]}`) // in an array of its own, so that an array counts as one value
 	}
 	for i, row := range order {
 		for k, other := range order {
@@ -155,8 +156,16 @@ func TestSortThroughArrays(t *testing.T) {
 		{"ascending the least counts", `{"a.b":1}`, `{"a":[{"b":5},{"b":3}]}`, `3`},
 		{"descending the greatest counts", `{"a.b":-1}`, `{"a":[{"b":3},{"b":5}]}`, `5`},
 		{"an element without it is null", `{"a.b":1}`, `{"a":[{"b":5},{"c":3}]}`, `null`},
+		{"an element that has no members is null", `{"a.b":1}`, `{"a":[{"b":5},3]}`, `null`},
+		{"but not beside an index", `{"a.1":1}`, `{"a":[3,5,4]}`, `5`},
 		{"an index", `{"a.1":1}`, `{"a":[5,3]}`, `3`},
-		{"an array at the end counts as a whole", `{"a":1}`, `{"a":[5,3]}`, `[5,3]`},
+		{"the least element of an array at the end", `{"a":1}`, `{"a":[5,3]}`, `3`},
+		{"the greatest element of an array at the end", `{"a":-1}`, `{"a":[3,5]}`, `5`},
+		{"by kind first", `{"a":1}`, `{"a":["a",7]}`, `7`},
+		{"an array in an array counts as a whole", `{"a":-1}`, `{"a":[[5,3],2]}`, `[[5,3]]`},
+		{"an array at the end, through an array", `{"a.b":1}`, `{"a":[{"b":[5,3]},{"b":4}]}`, `3`},
+		{"an array behind an index", `{"a.0":1}`, `{"a":[[5,3],1]}`, `3`},
+		{"an empty array at the end, through an array", `{"a.b":1}`, `{"a":[{"b":[]},{"b":null}]}`, `[]`},
 		{"an empty array reaches nothing", `{"a.b":1}`, `{"a":[]}`, `null`},
 		{"a path that ends early reaches nothing", `{"a.b":1}`, `{"a":7}`, `null`},
 	} {
@@ -181,7 +190,7 @@ func TestSortIsATotalOrder(t *testing.T) {
 	}
 	for range rounds {
 		x, y, z := randomValue(r, 3), randomValue(r, 3), randomValue(r, 3)
-		a, b, c := doc(t, `{"v":`+x+`}`), doc(t, `{"v":`+y+`}`), doc(t, `{"v":`+z+`}`)
+		a, b, c := doc(t, `{"v":[`+x+`]}`), doc(t, `{"v":[`+y+`]}`), doc(t, `{"v":[`+z+`]}`)
 		ab, ba, bc, ac := sign(s.Compare(a, b)), sign(s.Compare(b, a)), sign(s.Compare(b, c)), sign(s.Compare(a, c))
 		if s.Compare(a, a) != 0 {
 			t.Fatalf("%s is not equal to itself", x)
@@ -201,23 +210,86 @@ func TestSortIsATotalOrder(t *testing.T) {
 	}
 }
 
+func TestSortPutsEmptyArraysFirst(t *testing.T) {
+	up, down := sortOf(t, `a`), sortOf(t, `{"a":-1}`)
+	for _, other := range []string{`{}`, `{"a":null}`, `{"a":-1}`, `{"a":[null]}`, `{"a":[[]]}`} {
+		empty, d := doc(t, `{"a":[]}`), doc(t, other)
+		if up.Compare(empty, d) >= 0 || up.Compare(d, empty) <= 0 || down.Compare(empty, d) <= 0 {
+			t.Errorf("an empty array does not come before %s ascending, behind it descending", other)
+		}
+	}
+}
+
+// naiveSortValues lists the values by which a sort may order what a path leads to.
+func naiveSortValues(v any, path []string) (values []any) {
+	array, isArray := v.([]any)
+	switch {
+	case isArray && len(path) == 0 && len(array) == 0:
+		return []any{empty{}}
+	case isArray && len(path) == 0:
+		return array
+	case len(path) == 0:
+		return []any{v}
+	case !isArray:
+		o, _ := v.(object)
+		return naiveSortValues(o.get(path[0]), path[1:])
+	}
+	if len(array) == 0 {
+		return []any{missing{}}
+	}
+	named := false
+	for i := range array {
+		named = named || strconv.Itoa(i) == path[0]
+	}
+	for i, e := range array {
+		_, isObject := e.(object)
+		if isObject {
+			values = append(values, naiveSortValues(e, path)...)
+		}
+		if strconv.Itoa(i) == path[0] {
+			values = append(values, naiveSortValues(e, path[1:])...)
+		}
+		if !isObject && !named {
+			values = append(values, missing{})
+		}
+	}
+	return values
+}
+
 // naiveKey is the value that a key of a sort orders a document by.
 func naiveKey(d object, path string, descending bool) any {
-	values := naiveReach(d, strings.Split(path, "."))
+	values := naiveSortValues(d, strings.Split(path, "."))
 	if len(values) == 0 {
 		return missing{}
 	}
 	if descending {
-		return slices.MaxFunc(values, naiveCompare)
+		return slices.MaxFunc(values, naiveCompareKeys)
 	}
-	return slices.MinFunc(values, naiveCompare)
+	return slices.MinFunc(values, naiveCompareKeys)
+}
+
+// empty stands for an array without elements.
+type empty struct{}
+
+func naiveCompareKeys(a, b any) int {
+	_, x := a.(empty)
+	_, y := b.(empty)
+	switch {
+	case x && y:
+		return 0
+	case x:
+		return -1
+	case y:
+		return 1
+	}
+	return naiveCompare(a, b)
 }
 
 func naiveSort(docs []string, keys []string, descending []bool) {
 	slices.SortStableFunc(docs, func(a, b string) int {
 		x, y := decode(a).(object), decode(b).(object)
 		for i, key := range keys {
-			c := naiveCompare(naiveKey(x, key, descending[i]), naiveKey(y, key, descending[i]))
+			c := naiveCompareKeys(naiveKey(x, key, descending[i]), naiveKey(y, key, descending[i]))
 			if descending[i] {
 				c = -c
 			}

@@ -12,7 +12,7 @@ type equal struct {
 	value document.Value
 }
 
-func (t *equal) holds(v document.Value) bool {
+func (t *equal) holds(v document.Value, _ *Meter) bool {
 	if t.kind == document.Null {
 		return v.Kind() <= document.Null
 	}
@@ -25,14 +25,14 @@ type side struct {
 	above, included bool
 }
 
-// within is the test of a range that is open on one side.
-type within struct {
+// beyond is the test of a range that is open on one side.
+type beyond struct {
 	side
 	kind  document.Kind
 	value document.Value
 }
 
-func (t *within) holds(v document.Value) bool {
+func (t *beyond) holds(v document.Value, _ *Meter) bool {
 	if v.Kind() != t.kind {
 		return t.kind == document.Null && v.Kind() == document.Missing && t.included
 	}
@@ -51,7 +51,7 @@ func newIn(values []document.Value) in {
 	return values
 }
 
-func (t in) holds(v document.Value) bool {
+func (t in) holds(v document.Value, _ *Meter) bool {
 	_, found := slices.BinarySearchFunc(t, v, compare)
 	return found
 }
@@ -59,4 +59,4 @@ func (t in) holds(v document.Value) bool {
 // present is the test of being there at all.
 type present struct{}
 
-func (present) holds(v document.Value) bool { return v.Kind() != document.Missing }
+func (present) holds(v document.Value, _ *Meter) bool { return v.Kind() != document.Missing }
