@@ -25,8 +25,12 @@
 //	keys     A sort key that reaches several values, or an array, counts as its
 //	         least value ascending and its greatest one descending; an empty
 //	         array is below null.
-//	geo      Points are [longitude, latitude] in degrees, distances on the
-//	         sphere, and in miles for $maxDistance.
+//	geo      Points are [longitude, latitude] in degrees or GeoJSON points;
+//	         distances are on the sphere, in miles for $maxDistance beside a
+//	         pair, in meters beside a $geometry, in radians for $centerSphere.
+//	         $box, $polygon and $center are flat, $geometry is on the sphere.
+//	types    A whole number has the type int when 32 bits hold it, else long;
+//	         every other number is a double.
 //
 // Limits on the size of a query are not the oracle's business. Only tests and
 // engine/model import this package.

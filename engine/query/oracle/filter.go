@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// The two ways in which a filter may be wrong.
+// The ways in which a filter may be wrong.
 var (
 	ErrSyntax     = errors.New("not a filter")
+	ErrRange      = errors.New("a place that is none on Earth")
 	ErrDisallowed = errors.New("an operator that runs code")
 )
 

@@ -6,8 +6,11 @@ import (
 	"strings"
 )
 
-// earthMiles is the radius of the Earth.
-const earthMiles = 3963.2
+// The radius of the Earth, at the equator.
+const (
+	earthMeters = 6378100
+	earthMiles  = earthMeters / 1609.344
+)
 
 // A point is a place on the sphere, in degrees.
 type point struct{ lon, lat float64 }
@@ -28,13 +31,26 @@ func (n *near) far(doc Object) float64 {
 	return least
 }
 
-// pointOf is a value as [longitude, latitude].
+// pointOf is a value in a document as a point: [longitude, latitude] or a
+// GeoJSON point.
 func pointOf(v any) (point, bool) {
-	list, ok := numbersOf(v)
-	if !ok || len(list) != 2 || math.Abs(list[0]) > 180 || math.Abs(list[1]) > 90 {
-		return point{}, false
+	if o, ok := v.(Object); ok && o.get("type") == "Point" {
+		v = o.get("coordinates")
 	}
-	return point{list[0], list[1]}, true
+	p, err := pair(v)
+	return p, err == nil
+}
+
+// pair is a point in a filter. ErrRange says that it is none on Earth.
+func pair(v any) (point, error) {
+	list, ok := numbersOf(v)
+	if !ok || len(list) != 2 {
+		return point{}, ErrSyntax
+	}
+	if math.Abs(list[0]) > 180 || math.Abs(list[1]) > 90 {
+		return point{}, ErrRange
+	}
+	return point{list[0], list[1]}, nil
 }
 
 func numbersOf(v any) ([]float64, bool) {
@@ -90,21 +106,39 @@ func someIn(test func(p point) bool) condition {
 	})
 }
 
-// nearPoint is $near and $nearSphere: points not farther than $maxDistance,
-// which stands beside it, in miles.
+// nearPoint is $near and $nearSphere: points not farther than $maxDistance.
+// It stands beside a pair of coordinates and is in miles, or in the operand
+// beside a GeoJSON point and is in meters.
 func (p *parser) nearPoint(path string, op Member, beside Object) (condition, error) {
-	from, ok := pointOf(op.Value)
-	if !ok || !p.nearAllowed || p.near != nil {
+	place, radius := op.Value, earthMiles
+	if o, ok := place.(Object); ok {
+		geometry, _ := o.get("$geometry").(Object)
+		if geometry.get("type") != "Point" {
+			return nil, ErrSyntax
+		}
+		for _, m := range o {
+			if m.Name != "$geometry" && m.Name != "$maxDistance" {
+				return nil, ErrSyntax
+			}
+		}
+		place, radius, beside = geometry.get("coordinates"), earthMeters, o
+	}
+	from, err := pair(place)
+	if err != nil {
+		return nil, err
+	}
+	if !p.nearAllowed || p.near != nil {
 		return nil, ErrSyntax
 	}
 	p.near = &near{strings.Split(path, "."), from}
 	most := math.Inf(1)
 	if operand := beside.get("$maxDistance"); operand != (missing{}) {
+		var ok bool
 		if most, ok = floatOf(operand); !ok || most < 0 {
 			return nil, ErrSyntax
 		}
 	}
-	return someIn(func(q point) bool { return distance(from, q)*earthMiles <= most }), nil
+	return someIn(func(q point) bool { return distance(from, q)*radius <= most }), nil
 }
 
 // within is $within and $geoWithin: one shape that the point lies in. $box,
@@ -118,9 +152,9 @@ func within(operand any) (condition, error) {
 	case "$box":
 		return box(shape.Value)
 	case "$polygon":
-		corners, ok := pointsOf(shape.Value)
-		if !ok || len(corners) < 3 {
-			return nil, ErrSyntax
+		corners, err := pairs(shape.Value, 3)
+		if err != nil {
+			return nil, err
 		}
 		return someIn(func(p point) bool { return inPolygon(p, corners) }), nil
 	case "$center", "$centerSphere":
@@ -131,22 +165,29 @@ func within(operand any) (condition, error) {
 	return nil, ErrSyntax
 }
 
-func pointsOf(v any) ([]point, bool) {
+// pairs is a list of at least so many points in a filter.
+func pairs(v any, least int) ([]point, error) {
 	list, ok := v.([]any)
+	if !ok || len(list) < least {
+		return nil, ErrSyntax
+	}
 	var points []point
 	for _, e := range list {
-		p, ok := pointOf(e)
-		if !ok {
-			return nil, false
+		p, err := pair(e)
+		if err != nil {
+			return nil, err
 		}
 		points = append(points, p)
 	}
-	return points, ok
+	return points, nil
 }
 
 func box(operand any) (condition, error) {
-	corners, ok := pointsOf(operand)
-	if !ok || len(corners) != 2 {
+	corners, err := pairs(operand, 2)
+	if err != nil {
+		return nil, err
+	}
+	if len(corners) != 2 {
 		return nil, ErrSyntax
 	}
 	a, b := corners[0], corners[1]
@@ -161,9 +202,12 @@ func circle(shape Member) (condition, error) {
 	if len(list) != 2 {
 		return nil, ErrSyntax
 	}
-	center, ok := pointOf(list[0])
-	radius, isNumber := floatOf(list[1])
-	if !ok || !isNumber || radius < 0 {
+	center, err := pair(list[0])
+	if err != nil {
+		return nil, err
+	}
+	radius, ok := floatOf(list[1])
+	if !ok || radius < 0 {
 		return nil, ErrSyntax
 	}
 	return someIn(func(p point) bool {
@@ -210,8 +254,11 @@ func geometry(operand any) (condition, error) {
 		list, _ := polygon.([]any)
 		var rings [][]point
 		for _, r := range list {
-			ring, ok := pointsOf(r)
-			if !ok || len(ring) < 4 || ring[0] != ring[len(ring)-1] {
+			ring, err := pairs(r, 4)
+			if err != nil {
+				return nil, err
+			}
+			if ring[0] != ring[len(ring)-1] {
 				return nil, ErrSyntax
 			}
 			rings = append(rings, ring[:len(ring)-1])

@@ -57,6 +57,7 @@ func TestFilter(t *testing.T) {
 		// Geo. From [-71.5,42.25] to Boston's [-71.06,42.36] it is some 24 miles.
 		{`{"_geoloc":{"$nearSphere":[-71.06,42.36]}}`, true}, {`{"_geoloc":{"$nearSphere":[-71.06,42.36],"$maxDistance":25}}`, true}, {`{"_geoloc":{"$near":[-71.06,42.36],"$maxDistance":23}}`, false},
 		{`{"$and":[{"_geoloc":{"$nearSphere":[-71,42]}},{"n":5}]}`, true},
+		{`{"_geoloc":{"$nearSphere":{"$geometry":{"type":"Point","coordinates":[-71.06,42.36]},"$maxDistance":40000}}}`, true}, {`{"_geoloc":{"$nearSphere":{"$geometry":{"type":"Point","coordinates":[-71.06,42.36]},"$maxDistance":30000}}}`, false},
 		{`{"_geoloc":{"$within":{"$box":[[-72,42],[-71,43]]}}}`, true}, {`{"_geoloc":{"$within":{"$box":[[-71,42],[-70,43]]}}}`, false},
 		{`{"_geoloc":{"$geoWithin":{"$polygon":[[-72,42],[-71,42],[-71.5,43]]}}}`, true}, {`{"_geoloc":{"$geoWithin":{"$polygon":[[-72,42],[-71,43],[-72,43]]}}}`, false},
 		{`{"_geoloc":{"$geoWithin":{"$center":[[-71,42],0.6]}}}`, true}, {`{"_geoloc":{"$geoWithin":{"$center":[[-71,42],0.5]}}}`, false},
@@ -80,11 +81,16 @@ func TestFilterRefuses(t *testing.T) {
 		`{"a":{"$in":1}}`, `{"a":{"$all":1}}`, `{"$or":[]}`, `{"$or":[1]}`, `{"$nor":{}}`, `{"a":{"$not":1}}`, `{"a":{"$not":{}}}`, `{"a":{"$not":{"b":1}}}`, `{"$not":{"a":1}}`,
 		`{"a":{"$size":-1}}`, `{"a":{"$size":1.5}}`, `{"a":{"$size":"1"}}`, `{"a":{"$mod":[2]}}`, `{"a":{"$mod":[0,1]}}`, `{"a":{"$mod":[2,"0"]}}`, `{"a":{"$type":"foo"}}`, `{"a":{"$type":99}}`,
 		`{"a":{"$regex":"a"}}`, `{"a":{"$regex":"^a","$options":"i"}}`, `{"a":{"$regex":"^("}}`, `{"a":{"$options":"m"}}`, `{"a":{"$regex":5}}`, `{"a":{"$elemMatch":1}}`,
-		`{"_geoloc":{"$maxDistance":1}}`, `{"_geoloc":{"$nearSphere":[1]}}`, `{"_geoloc":{"$nearSphere":[0,91]}}`, `{"_geoloc":{"$nearSphere":[0,9],"$maxDistance":-1}}`,
+		`{"_geoloc":{"$maxDistance":1}}`, `{"_geoloc":{"$nearSphere":[1]}}`, `{"_geoloc":{"$nearSphere":{"$geometry":{"type":"Polygon","coordinates":[0,1]}}}}`, `{"_geoloc":{"$nearSphere":[0,9],"$maxDistance":-1}}`,
 		`{"$or":[{"_geoloc":{"$nearSphere":[0,0]}}]}`, `{"_geoloc":{"$within":{"$polygon":[[0,0],[1,1]]}}}`, `{"_geoloc":{"$within":{}}}`, `{"_geoloc":{"$within":{"$foo":1}}}`,
 	} {
 		if _, err := oracle.ParseFilter([]byte(bad)); err != oracle.ErrSyntax {
 			t.Errorf("%s: %v; want %v", bad, err, oracle.ErrSyntax)
+		}
+	}
+	for _, bad := range []string{`{"_geoloc":{"$nearSphere":[0,91]}}`, `{"_geoloc":{"$within":{"$box":[[0,0],[181,0]]}}}`} {
+		if _, err := oracle.ParseFilter([]byte(bad)); err != oracle.ErrRange {
+			t.Errorf("%s: %v; want %v", bad, err, oracle.ErrRange)
 		}
 	}
 	for _, bad := range []string{`{"$where":"1"}`, `{"a":{"$where":"1"}}`, `{"$and":[{"$expr":{}}]}`} {
