@@ -257,7 +257,7 @@ func (w *World) filter(a *app) string {
 	case 1:
 		return w.pick(`{"$where":"true"}`, `{"n":1,"$where":"true"}`)
 	}
-	if w.in(12) == 0 && w.uses("$nearSphere") {
+	if w.in(8) == 0 {
 		most := w.pick("", `,"$maxDistance":0`, `,"$maxDistance":300.7`, `,"$maxDistance":700.07`)
 		near := `{"_geoloc":{"` + w.pick("$nearSphere", "$nearSphere", "$near") + `":` + w.corner() + most + `}}`
 		if w.in(3) == 0 {
@@ -268,19 +268,12 @@ func (w *World) filter(a *app) string {
 	return w.condition(a, 2)
 }
 
-func (w *World) logic() string {
-	if op := w.pick("$and", "$or", "$nor"); w.uses(op) {
-		return op
-	}
-	return "$and"
-}
-
 func (w *World) shape() string {
 	switch w.in(6) {
 	case 0:
 		return `{"$box":[` + w.corner() + "," + w.corner() + `]}`
 	case 1:
-		return `{"$center":[` + w.corner() + `,5.0303]}`
+		return `{"$center":[` + w.corner() + `,9.0303]}`
 	case 2:
 		return `{"$centerSphere":[` + w.corner() + `,0.1103]}`
 	case 3:
@@ -290,18 +283,9 @@ func (w *World) shape() string {
 	return `{"$polygon":[` + w.corner() + `,[20.5,-30.25],[-25.5,7.75]]}`
 }
 
-// operators are those that a World asks for, beside equality.
-var operators = []string{"$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$and", "$or",
-	"$nor", "$not", "$all", "$size", "$mod", "$type", "$regex", "$elemMatch", "$nearSphere", "$geoWithin"}
-
-func (w *World) uses(operator string) bool {
-	for _, op := range operators {
-		if op == operator {
-			return true
-		}
-	}
-	return false
-}
+// operators are those on one field that a World asks for, but for places.
+var operators = []string{"$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists",
+	"$not", "$all", "$size", "$mod", "$type", "$regex", "$elemMatch"}
 
 // place is a point at whole degrees, off the poles and the line where two
 // writings of one place meet; shapes have their corners elsewhere, so that no
@@ -311,7 +295,7 @@ func (w *World) place() string { return fmt.Sprintf("[%d,%d]", w.in(21)-10, w.in
 func (w *World) corner() string { return fmt.Sprintf("[%d.317,%d.4717]", w.in(21)-10, w.in(21)-10) }
 
 func (w *World) condition(a *app, depth int) string {
-	if depth > 0 && w.in(16) == 0 && w.uses("$geoWithin") {
+	if depth > 0 && w.in(16) == 0 {
 		return `{"_geoloc":{"` + w.pick("$geoWithin", "$within") + `":` + w.shape() + `}}`
 	}
 	switch n := w.in(20); {
@@ -322,7 +306,7 @@ func (w *World) condition(a *app, depth int) string {
 		for range 1 + w.in(3) {
 			parts = append(parts, w.condition(a, depth-1))
 		}
-		return fmt.Sprintf(`{"%s":[%s]}`, w.logic(), strings.Join(parts, ","))
+		return fmt.Sprintf(`{"%s":[%s]}`, w.pick("$and", "$or", "$nor"), strings.Join(parts, ","))
 	case n < 7:
 		id := quote(w.userID(a))
 		return w.pick(`{"_acl.creator":`+id+`}`, `{"_acl":{"creator":`+id+`}}`, `{"_acl.r":`+id+`}`,
@@ -339,14 +323,26 @@ func (w *World) condition(a *app, depth int) string {
 	}
 	var f fields
 	for range 1 + w.in(2) {
+		op := operators[w.in(len(operators))]
 		name := w.pick("n", "n", "s", "t", "o", "l", "m", "o.a", "o.b", "l.0", "m.k", "m.0.j")
-		f.set(name, w.operand(name))
+		switch { // mostly where the operator finds something
+		case w.in(3) == 0:
+		case op == "$all" || op == "$size":
+			name = "l"
+		case op == "$elemMatch":
+			name = w.pick("l", "m")
+		case op == "$regex":
+			name = "s"
+		case op == "$mod":
+			name = "n"
+		}
+		f.set(name, w.operand(name, op))
 	}
 	return f.text()
 }
 
 // operand is what a field is compared with: a value, or operators.
-func (w *World) operand(name string) string {
+func (w *World) operand(name, op string) string {
 	scalar := func() string {
 		switch name {
 		case "s", "o.b":
@@ -375,7 +371,7 @@ func (w *World) operand(name string) string {
 	if w.in(4) == 0 {
 		return whole()
 	}
-	switch op := operators[w.in(len(operators))]; op {
+	switch op {
 	case "$in", "$nin", "$all":
 		return `{"` + op + `":` + several() + `}`
 	case "$exists":
@@ -395,7 +391,7 @@ func (w *World) operand(name string) string {
 	case "$type":
 		return `{"$type":` + w.pick("2", "3", "4", "8", "10", "16", `"number"`, `"double"`, `"long"`, `"string"`, `["null","bool"]`, `["array",3]`) + `}`
 	case "$regex":
-		return w.pick(`{"$regex":"^a"}`, `{"$regex":"^.b"}`, `{"$regex":"^[aü]"}`, `{"$regex":"^$"}`, `{"$options":"x","$regex":"^ a # b"}`, `{"$regex":"^.$","$options":"ms"}`)
+		return w.pick(`{"$regex":"^a"}`, `{"$regex":"^.b"}`, `{"$regex":"^[aü]"}`, `{"$regex":"^$"}`, `{"$options":"x","$regex":"^ a # b"}`, `{"$regex":"^.$","$options":"ms"}`, `{"$regex":"^.?$","$options":"s"}`)
 	case "$elemMatch":
 		return `{"$elemMatch":` + w.pick(`{"k":`+w.number()+`}`, `{"k":2,"j":3}`, `{"k":{"$exists":true},"j":{"$exists":false}}`, `{"$gte":1,"$lt":2}`, `{"$type":"string"}`, `{"$or":[{"k":1},{"j":1}]}`) + `}`
 	}
