@@ -27,6 +27,9 @@ func TestHiddenEntitiesDoNotInterfere(t *testing.T) {
 		before := make([]answer, len(requests))
 		for i, q := range requests {
 			before[i] = w.ask(q)
+			if i < 2 && before[i].status != 200 { // the count and the list: nothing is to be learnt from a refusal
+				t.Fatalf("GET %s: %d %s", q, before[i].status, before[i].body)
+			}
 		}
 		said := w.disturb()
 		for i, q := range requests {
@@ -84,7 +87,10 @@ func newHiddenWorld(s *server, rng *rand.Rand) *hiddenWorld {
 }
 
 func (w *hiddenWorld) fields() string {
-	return fmt.Sprintf(`"n":%d,"s":%q,"o":{"a":%d}`, w.rng.IntN(10), string(rune('a'+w.rng.IntN(5))), w.rng.IntN(3))
+	n := func(most int) int { return w.rng.IntN(most) }
+	return fmt.Sprintf(`"n":%d,"s":%q,"o":{"a":%d},"l":[%d,%d],"m":[{"k":%d,"j":%d}],"_geoloc":[%d,%d],"ref":`,
+		n(10), string(rune('a'+n(5))), n(3), n(4), n(4), n(3), n(3), n(9), n(9)) +
+		ref([]string{"private", "shared"}[n(2)], w.ids[n(len(w.ids))]+"-hidden") // there or not, he cannot tell
 }
 
 // ask sends the viewer's request. The date of the HTTP server is the machine's.
@@ -97,12 +103,16 @@ func (w *hiddenWorld) ask(path string) answer {
 // requests are some reads of the viewer.
 func (w *hiddenWorld) requests() []string {
 	coll := "/appdata/" + kid + "/" + []string{"private", "shared"}[w.rng.IntN(2)]
-	filter := []string{`{}`, `{"n":3}`, `{"n":{"$gte":4}}`, `{"$or":[{"s":"a"},{"o.a":1}]}`, `{"n":{"$exists":false}}`, `{"_acl.creator":"` + w.others[0].id + `"}`,
-		`{"s":{"$regex":"^a"}}`, `{"$nor":[{"n":{"$mod":[2,0]}}]}`, `{"_acl.r":{"$not":{"$size":0}}}`}[w.rng.IntN(9)]
+	filters := []string{`{}`, `{"n":3}`, `{"n":{"$gte":4}}`, `{"$or":[{"s":"a"},{"o.a":1}]}`, `{"n":{"$exists":false}}`, `{"_acl.creator":"` + w.others[0].id + `"}`,
+		`{"$nor":[{"s":"a"},{"n":{"$lt":4}}]}`, `{"n":{"$not":{"$gt":5}}}`, `{"n":{"$mod":[3,1]}}`, `{"s":{"$regex":"^[a-c]"}}`, `{"l":{"$all":[1,2]}}`, `{"l":{"$size":2}}`,
+		`{"l":{"$elemMatch":{"$gte":1,"$lt":3}}}`, `{"m":{"$elemMatch":{"k":1,"j":{"$gt":0}}}}`, `{"o":{"$type":"object"}}`, `{"_geoloc":{"$nearSphere":[4.3,4.7]}}`,
+		`{"_geoloc":{"$nearSphere":[4.3,4.7],"$maxDistance":250.5}}`, `{"_geoloc":{"$within":{"$box":[[1.5,1.5],[5.5,6.5]]}}}`, `{"_geoloc":{"$geoWithin":{"$centerSphere":[[4.3,4.7],0.05]}}}`,
+		`{"_geoloc":{"$geoWithin":{"$polygon":[[0.5,0.5],[7.5,1.5],[4.5,8.5]]}}}`}
+	filter := filters[w.rng.IntN(len(filters))]
 	q := url.Values{"query": {filter}}
 	out := []string{coll + "/_count?" + q.Encode()}
 	if w.rng.IntN(2) == 0 {
-		q.Set("sort", []string{`{"n":1}`, `{"s":-1,"n":1}`, `{"_kmd.lmt":-1}`, `{"o.a":1}`}[w.rng.IntN(4)])
+		q.Set("sort", []string{`{"n":1}`, `{"s":-1,"n":1}`, `{"_kmd.lmt":-1}`, `{"o.a":1}`, `{"l":1}`, `{"m.k":-1,"_geoloc":1}`}[w.rng.IntN(6)])
 	}
 	if w.rng.IntN(2) == 0 {
 		q.Set("skip", fmt.Sprint(w.rng.IntN(6)))
@@ -111,7 +121,11 @@ func (w *hiddenWorld) requests() []string {
 		q.Set("limit", fmt.Sprint(1+w.rng.IntN(6)))
 	}
 	if w.rng.IntN(3) == 0 {
-		q.Set("fields", "n,o.a")
+		q.Set("fields", "n,o.a,ref")
+	}
+	if w.rng.IntN(3) == 0 {
+		q.Set("resolve", "ref")
+		q.Set("resolve_depth", fmt.Sprint(w.rng.IntN(3)))
 	}
 	return append(out, coll+"?"+q.Encode(), coll, "/user/"+kid, "/group/"+kid+"/out", coll+"/"+w.ids[w.rng.IntN(len(w.ids))]+"x")
 }

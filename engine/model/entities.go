@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"postern/acl/oracle"
+	query "postern/engine/query/oracle"
 )
 
 // named checks the collection in the path, and the id if there is one.
@@ -146,8 +147,8 @@ func (c *call) deleteEntity() Response {
 
 // A search is the query string of a list.
 type search struct {
-	filter      Object
-	sort        []sortKey
+	filter      *query.Filter
+	sort        query.Sort
 	skip, limit int
 	fields      string
 }
@@ -176,16 +177,9 @@ func (c *call) search() (search, *Response) {
 	return s, nil
 }
 
-func filterError(err error) string {
-	if err == errDisallowed {
-		return "DisallowedQuerySyntax"
-	}
-	return "InvalidQuerySyntax"
-}
-
 // readable returns what the caller may read of a collection and what of that
 // matches, in natural order. Permission comes before the filter (R12).
-func (c *call) readable(in *collection, filter Object) []*record {
+func (c *call) readable(in *collection, filter *query.Filter) []*record {
 	var found []*record
 	if in == nil {
 		return nil
@@ -196,21 +190,6 @@ func (c *call) readable(in *collection, filter Object) []*record {
 		}
 	}
 	return found
-}
-
-// page sorts documents, cuts the page out of them and projects.
-func (s search) page(docs []Object) []Object {
-	if len(s.sort) > 0 {
-		sortDocs(docs, s.sort)
-	}
-	docs = docs[min(s.skip, len(docs)):]
-	if s.limit > 0 {
-		docs = docs[:min(s.limit, len(docs))]
-	}
-	for i := range docs {
-		docs[i] = project(docs[i], s.fields)
-	}
-	return docs
 }
 
 func (c *call) listEntities() Response {

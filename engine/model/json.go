@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"math/big"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -205,63 +204,4 @@ func plain(v any) any {
 		return m
 	}
 	return v
-}
-
-// equal is Mongo's equality: numbers by value, objects with their order.
-func equal(a, b any) bool {
-	switch a := a.(type) {
-	case json.Number:
-		b, ok := b.(json.Number)
-		return ok && compareNumbers(a, b) == 0
-	case []any:
-		b, ok := b.([]any)
-		if !ok || len(a) != len(b) {
-			return false
-		}
-		for i := range a {
-			if !equal(a[i], b[i]) {
-				return false
-			}
-		}
-		return true
-	case Object:
-		b, ok := b.(Object)
-		if !ok || len(a) != len(b) {
-			return false
-		}
-		for i := range a {
-			if a[i].Name != b[i].Name || !equal(a[i].Value, b[i].Value) {
-				return false
-			}
-		}
-		return true
-	}
-	switch b.(type) {
-	case []any, Object:
-		return false
-	}
-	return a == b // nil, bool, string
-}
-
-func compareNumbers(a, b json.Number) int {
-	x, err := a.Int64()
-	y, err2 := b.Int64()
-	if err == nil && err2 == nil {
-		switch {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
-		}
-		return 0
-	}
-	return rat(a).Cmp(rat(b))
-}
-
-func rat(n json.Number) *big.Rat {
-	r, ok := new(big.Rat).SetString(string(n))
-	if !ok {
-		panic("not a number: " + n)
-	}
-	return r
 }

@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 	"sort"
 	"strconv"
@@ -122,6 +123,8 @@ func TestWorldIsInteresting(t *testing.T) {
 	succeeded, total := 0, 0
 	errors := map[string]int{}
 	partly, lists := 0, 0
+	asked := append([]string{"$and", "$or", "$nor", "$near", "$nearSphere", "$maxDistance", "$within", "$geoWithin", "$options", "$box", "$polygon", "$center", "$centerSphere", "$geometry"}, operators...)
+	answered := map[string]int{} // by operator: lists that are not empty
 	for number := range uint64(20) {
 		m := New(Config{Apps: testApps})
 		w := NewWorld(m, 1, number)
@@ -140,6 +143,15 @@ func TestWorldIsInteresting(t *testing.T) {
 				if len(list) > 0 {
 					partly++
 				}
+				path, err := url.QueryUnescape(req.Path)
+				if err != nil || len(list) == 0 {
+					continue
+				}
+				for _, op := range asked {
+					if strings.Contains(path, `"`+op+`"`) {
+						answered[op]++
+					}
+				}
 			}
 		}
 	}
@@ -149,10 +161,16 @@ func TestWorldIsInteresting(t *testing.T) {
 			t.Errorf("no request is answered %s", name)
 		}
 	}
+	for _, op := range asked {
+		if answered[op] < 2 {
+			t.Errorf("%d lists with %s are not empty", answered[op], op)
+		}
+	}
 	if succeeded*100 < total*55 {
 		t.Errorf("only %d of %d requests succeed", succeeded, total)
 	}
 	if testing.Verbose() {
+		t.Log("lists that are not empty by operator:", answered)
 		var keys []string
 		for k, n := range errors {
 			keys = append(keys, fmt.Sprintf("%6d %s", n, k))

@@ -19,7 +19,7 @@ func TestFilter(t *testing.T) {
 		{`{"o":{"a":1,"b":"x"}}`, true}, {`{"o":{"b":"x","a":1}}`, false}, {`{"o":{}}`, false},
 		{`{"o.a":1}`, true}, {`{"o.b":{"$gt":"w"}}`, true},
 		{`{"l":1}`, true}, {`{"l":"a"}`, true}, {`{"l":[1,2,"a",[7]]}`, true}, {`{"l":[1,2]}`, false}, {`{"l":[7]}`, true}, {`{"l":7}`, false},
-		{`{"l.0":1}`, true}, {`{"l.1":1}`, false}, {`{"l.3":7}`, true},
+		{`{"l.0":1}`, true}, {`{"l.1":1}`, false}, {`{"l.3":7}`, false}, {`{"l.3":[7]}`, true},
 		{`{"m.k":2}`, true}, {`{"m.1.j":3}`, true}, {`{"m.0.j":3}`, false}, {`{"m.j":null}`, true},
 		{`{"n":{"$gt":4}}`, true}, {`{"n":{"$gt":5}}`, false}, {`{"n":{"$gte":5,"$lt":6}}`, true}, {`{"n":{"$lte":4}}`, false},
 		{`{"n":{"$gt":"4"}}`, false}, {`{"gone":{"$lt":4}}`, false}, {`{"l":{"$gt":1}}`, true}, {`{"l":{"$gt":2}}`, false},
@@ -43,12 +43,15 @@ func TestFilter(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"x", "[]", `{"a":{"$foo":1}}`, `{"$foo":[]}`, `{"a":{"$in":1}}`, `{"$or":[]}`, `{"$or":[1]}`, `{"a":1,"a":1}`, `{"a":{"$gt":1,"b":1}}`} {
-		if _, err := parseFilter(bad); err != errQuery {
-			t.Errorf("%s: %v; want %v", bad, err, errQuery)
+		if _, err := parseFilter(bad); err == nil || filterError(err) != "InvalidQuerySyntax" {
+			t.Errorf("%s: %v", bad, err)
 		}
 	}
-	if _, err := parseFilter(`{"$where":"1"}`); err != errDisallowed {
+	if _, err := parseFilter(`{"$where":"1"}`); err == nil || filterError(err) != "DisallowedQuerySyntax" {
 		t.Errorf("$where: %v", err)
+	}
+	if _, err := parseFilter(`{"_geoloc":{"$near":[181,0]}}`); err == nil || filterError(err) != "ParameterValueOutOfRange" {
+		t.Errorf("$near off the Earth: %v", err)
 	}
 }
 
@@ -68,10 +71,12 @@ func TestSortAndProject(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sorted := append([]Object(nil), docs...)
-		sortDocs(sorted, keys)
+		all, err := parseFilter("")
+		if err != nil {
+			t.Fatal(err)
+		}
 		var got strings.Builder
-		for _, d := range sorted {
+		for _, d := range (search{filter: all, sort: keys}).page(docs) {
 			id, _ := d.get("_id")
 			got.WriteString(id.(string))
 		}
@@ -86,7 +91,11 @@ func TestSortAndProject(t *testing.T) {
 		{"m.k", `{"_id":"a","m":[{"k":1}],"_acl":{},"_kmd":{}}`},
 		{"n.x", `{"_id":"a","_acl":{},"_kmd":{}}`},
 	} {
-		if got := text(project(doc.(Object), c.fields)); got != c.want {
+		all, err := parseFilter("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := text((search{filter: all, fields: c.fields}).page([]Object{doc.(Object)})[0]); got != c.want {
 			t.Errorf("fields=%s: %s; want %s", c.fields, got, c.want)
 		}
 	}

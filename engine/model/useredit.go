@@ -37,7 +37,7 @@ func (c *call) putUser() Response {
 			return refuse("UserAlreadyExists")
 		}
 	}
-	if _, sent := b.object.get("password"); !sent || len(b.object) > 1 {
+	if password == "" || len(b.object) > 1 { // a null password is none
 		c.replaceUser(u, b, username)
 	}
 	u.amendACL(c.who, b)

@@ -192,18 +192,19 @@ func (c *call) listUsers() Response {
 var publicFields = []string{"_id", "username", "email", "first_name", "last_name"}
 
 func (c *call) lookup() Response {
-	filter, refusal := c.readObject(false)
+	sent, refusal := c.readObject(false)
 	if refusal != nil {
 		return *refusal
 	}
-	if err := checkFilter(filter); err != nil {
+	filter, err := parseFilter(text(sent))
+	if err != nil {
 		return refuse(filterError(err))
 	}
-	if !onlyPublic(filter) {
+	if !onlyPublic(sent) {
 		return refuse("InvalidQuerySyntax")
 	}
 	shown := publicFields
-	if len(filter) == 0 {
+	if len(sent) == 0 {
 		shown = publicFields[:2]
 	}
 	list := []any{}
@@ -225,7 +226,7 @@ func (c *call) lookup() Response {
 
 func onlyPublic(filter Object) bool {
 	for _, m := range filter {
-		if m.Name == "$and" || m.Name == "$or" {
+		if m.Name == "$and" || m.Name == "$or" || m.Name == "$nor" {
 			for _, e := range m.Value.([]any) {
 				if !onlyPublic(e.(Object)) {
 					return false

@@ -117,6 +117,14 @@ func (w *World) entityBody(d *draft, coll string) string {
 			f.add(name, w.value(name))
 		}
 	}
+	switch w.in(6) {
+	case 0, 1:
+		f.add("_geoloc", w.place())
+	case 2:
+		if w.in(10) == 0 {
+			f.add("_geoloc", w.pick("null", "[181,0]", "[0,91]", "[1]", "[1,2,3]", `["1","2"]`, `{}`, `"x"`))
+		}
+	}
 	if w.in(12) == 0 {
 		f.add(w.pick("_x", "ü", "a b", "", "_ACL", "Creator"), w.pick("1", `{"creator":"me","r":["you"]}`))
 	}
@@ -242,14 +250,54 @@ func (w *World) filter(a *app) string {
 	switch w.in(40) {
 	case 0:
 		return w.pick(`{"n":{"$foo":1}}`, `{"$foo":1}`, "nope", "[]", "5", `{"n":{"$in":1}}`, `{"$and":{}}`, `{"n":1,"n":2}`,
-			`{"n":{"$gt":1,"b":2}}`, `{"n":1`, `{"$or":[5]}`, `{"$or":[{"n":{"$foo":1}}]}`)
+			`{"n":{"$gt":1,"b":2}}`, `{"n":1`, `{"$or":[5]}`, `{"$or":[{"n":{"$foo":1}}]}`,
+			`{"n":{"$not":1}}`, `{"n":{"$size":-1}}`, `{"n":{"$mod":[0,1]}}`, `{"n":{"$mod":[1]}}`, `{"n":{"$type":"x"}}`, `{"s":{"$regex":"a"}}`, `{"s":{"$regex":"^a","$options":"i"}}`,
+			`{"s":{"$options":"m"}}`, `{"l":{"$elemMatch":1}}`, `{"l":{"$all":1}}`, `{"$nor":[]}`, `{"_geoloc":{"$maxDistance":1}}`, `{"_geoloc":{"$nearSphere":[1]}}`,
+			`{"_geoloc":{"$nearSphere":[181,0]}}`, `{"$or":[{"_geoloc":{"$nearSphere":[0,0]}}]}`, `{"_geoloc":{"$within":{"$polygon":[[0,0],[1,1]]}}}`, `{"_geoloc":{"$within":{"$box":[[0,0],[1,91]]}}}`)
 	case 1:
 		return w.pick(`{"$where":"true"}`, `{"n":1,"$where":"true"}`)
+	}
+	if w.in(8) == 0 {
+		most := w.pick("", `,"$maxDistance":0`, `,"$maxDistance":300.7`, `,"$maxDistance":700.07`)
+		near := `{"_geoloc":{"` + w.pick("$nearSphere", "$nearSphere", "$near") + `":` + w.corner() + most + `}}`
+		if w.in(3) == 0 {
+			return `{"$and":[` + near + "," + w.condition(a, 1) + `]}`
+		}
+		return near
 	}
 	return w.condition(a, 2)
 }
 
+func (w *World) shape() string {
+	switch w.in(6) {
+	case 0:
+		return `{"$box":[` + w.corner() + "," + w.corner() + `]}`
+	case 1:
+		return `{"$center":[` + w.corner() + `,9.0303]}`
+	case 2:
+		return `{"$centerSphere":[` + w.corner() + `,0.1103]}`
+	case 3:
+		first := w.corner()
+		return `{"$geometry":{"type":"Polygon","coordinates":[[` + first + `,[20.5,-30.25],[-25.5,7.75],` + first + `]]}}`
+	}
+	return `{"$polygon":[` + w.corner() + `,[20.5,-30.25],[-25.5,7.75]]}`
+}
+
+// operators are those on one field that a World asks for, but for places.
+var operators = []string{"$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists",
+	"$not", "$all", "$size", "$mod", "$type", "$regex", "$elemMatch"}
+
+// place is a point at whole degrees, off the poles and the line where two
+// writings of one place meet; shapes have their corners elsewhere, so that no
+// place is on a border.
+func (w *World) place() string { return fmt.Sprintf("[%d,%d]", w.in(21)-10, w.in(21)-10) }
+
+func (w *World) corner() string { return fmt.Sprintf("[%d.317,%d.4717]", w.in(21)-10, w.in(21)-10) }
+
 func (w *World) condition(a *app, depth int) string {
+	if depth > 0 && w.in(16) == 0 {
+		return `{"_geoloc":{"` + w.pick("$geoWithin", "$within") + `":` + w.shape() + `}}`
+	}
 	switch n := w.in(20); {
 	case n < 2:
 		return "{}"
@@ -258,7 +306,7 @@ func (w *World) condition(a *app, depth int) string {
 		for range 1 + w.in(3) {
 			parts = append(parts, w.condition(a, depth-1))
 		}
-		return fmt.Sprintf(`{"%s":[%s]}`, w.pick("$and", "$or"), strings.Join(parts, ","))
+		return fmt.Sprintf(`{"%s":[%s]}`, w.pick("$and", "$or", "$nor"), strings.Join(parts, ","))
 	case n < 7:
 		id := quote(w.userID(a))
 		return w.pick(`{"_acl.creator":`+id+`}`, `{"_acl":{"creator":`+id+`}}`, `{"_acl.r":`+id+`}`,
@@ -275,14 +323,26 @@ func (w *World) condition(a *app, depth int) string {
 	}
 	var f fields
 	for range 1 + w.in(2) {
-		name := w.pick("n", "n", "s", "t", "o", "l", "o.a", "o.b", "l.0", "m.k")
-		f.set(name, w.operand(name))
+		op := operators[w.in(len(operators))]
+		name := w.pick("n", "n", "s", "t", "o", "l", "m", "o.a", "o.b", "l.0", "m.k", "m.0.j")
+		switch { // mostly where the operator finds something
+		case w.in(3) == 0:
+		case op == "$all" || op == "$size":
+			name = "l"
+		case op == "$elemMatch":
+			name = w.pick("l", "m")
+		case op == "$regex":
+			name = "s"
+		case op == "$mod":
+			name = "n"
+		}
+		f.set(name, w.operand(name, op))
 	}
 	return f.text()
 }
 
 // operand is what a field is compared with: a value, or operators.
-func (w *World) operand(name string) string {
+func (w *World) operand(name, op string) string {
 	scalar := func() string {
 		switch name {
 		case "s", "o.b":
@@ -308,17 +368,32 @@ func (w *World) operand(name string) string {
 		}
 		return "[" + strings.Join(parts, ",") + "]"
 	}
-	switch w.in(8) {
-	case 0:
-		return `{"$ne":` + whole() + `}`
-	case 1:
-		return `{"` + w.pick("$in", "$nin") + `":` + several() + `}`
-	case 2:
+	if w.in(4) == 0 {
+		return whole()
+	}
+	switch op {
+	case "$in", "$nin", "$all":
+		return `{"` + op + `":` + several() + `}`
+	case "$exists":
 		return `{"$exists":` + w.pick("true", "false") + `}`
-	case 3:
+	case "$gte":
 		return `{"$gte":` + scalar() + `,"$lt":` + scalar() + `}`
-	case 4, 5:
-		return `{"` + w.pick("$gt", "$gte", "$lt", "$lte", "$eq") + `":` + scalar() + `}`
+	case "$eq", "$gt", "$lt", "$lte":
+		return `{"` + op + `":` + scalar() + `}`
+	case "$ne":
+		return `{"$ne":` + whole() + `}`
+	case "$not":
+		return `{"$not":{"` + w.pick("$gt", "$lt", "$eq") + `":` + scalar() + `}}`
+	case "$size":
+		return `{"$size":` + w.pick("0", "1", "2", "3", "1.0") + `}`
+	case "$mod":
+		return `{"$mod":` + w.pick("[2,0]", "[2,1]", "[3,2.5]", "[-2,-1]", "[100,0]") + `}`
+	case "$type":
+		return `{"$type":` + w.pick("2", "3", "4", "8", "10", "16", `"number"`, `"double"`, `"long"`, `"string"`, `["null","bool"]`, `["array",3]`) + `}`
+	case "$regex":
+		return w.pick(`{"$regex":"^a"}`, `{"$regex":"^.b"}`, `{"$regex":"^[aü]"}`, `{"$regex":"^$"}`, `{"$options":"x","$regex":"^ a # b"}`, `{"$regex":"^.$","$options":"ms"}`, `{"$regex":"^.?$","$options":"s"}`)
+	case "$elemMatch":
+		return `{"$elemMatch":` + w.pick(`{"k":`+w.number()+`}`, `{"k":2,"j":3}`, `{"k":{"$exists":true},"j":{"$exists":false}}`, `{"$gte":1,"$lt":2}`, `{"$type":"string"}`, `{"$or":[{"k":1},{"j":1}]}`) + `}`
 	}
 	return whole()
 }
@@ -328,5 +403,6 @@ func (w *World) sort() string {
 		return w.pick(`{"n":"x"}`, `{"n"`, "[1]", `{"n":{}}`)
 	}
 	return w.pick(`{"n":1}`, `{"n":-1}`, `{"s":1}`, `{"s":-1,"n":1}`, `{"t":1}`, `{"t":-1,"_id":1}`, `{"o.a":1}`, `{"o.a":-1}`,
-		`{"_id":1}`, `{"_id":-1}`, `{}`, "n", `{"n":"1"}`, `{"n":"-1"}`, `{"_kmd.ect":1}`, `{"_kmd.lmt":-1}`, `{"_acl.creator":1}`, `{"missing":1}`)
+		`{"_id":1}`, `{"_id":-1}`, `{}`, "n", `{"n":"1"}`, `{"n":"-1"}`, `{"_kmd.ect":1}`, `{"_kmd.lmt":-1}`, `{"_acl.creator":1}`, `{"missing":1}`,
+		`{"l":1}`, `{"l":-1,"n":1}`, `{"m.k":1}`, `{"m.k":-1}`, `{"o":1}`, `{"l.1":-1}`, `{"_geoloc":1}`)
 }
