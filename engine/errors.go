@@ -8,6 +8,7 @@ import (
 	"postern/auth"
 	"postern/engine/document"
 	"postern/engine/query"
+	"postern/engine/script"
 	"postern/engine/store"
 )
 
@@ -28,6 +29,7 @@ const (
 	errOutOfRange
 	errFeature
 	errResultSize
+	errScript
 	errCredentials
 	errInsufficient
 	errIndirect
@@ -75,6 +77,7 @@ var errorTable = [kindCount]row{
 	errOutOfRange:         {400, "ParameterValueOutOfRange", "The value specified for one of the request parameters is out of range."},
 	errFeature:            {400, "FeatureUnavailable", "Requested functionality is unavailable in this API version."},
 	errResultSize:         {400, "ResultSetSizeExceeded", "Your query produced more than 10,000 results. Please rewrite your query to be more selective."},
+	errScript:             {400, "BLRuntimeError", "The Business Logic script did not complete."},
 	errCredentials:        {401, "InvalidCredentials", "Invalid credentials. Please retry your request with correct credentials."},
 	errInsufficient:       {401, "InsufficientCredentials", "The credentials used to authenticate this request are not authorized to run this operation. Please retry your request with appropriate credentials."},
 	errIndirect:           {403, "IndirectCollectionAccessDisallowed", "Please use the appropriate API to access this collection for this app backend."},
@@ -137,6 +140,9 @@ func faultOf(err error) *Fault {
 		q       *query.Error
 		aclErr  *acl.ParseError
 		corrupt *store.CorruptError
+		limit   *query.LimitError
+		reduce  *query.ReduceError
+		failed  *script.Error
 	)
 	switch {
 	case errors.As(err, &f):
@@ -152,12 +158,18 @@ func faultOf(err error) *Fault {
 			return fault(errDisallowedQuery, "%s", q.Msg)
 		}
 		return fault(errQuerySyntax, "%s", q.Msg)
+	case errors.As(err, &limit):
+		return fault(errResultSize, "%s", limit.Msg)
+	case errors.As(err, &reduce):
+		return fault(errScript, "%s", reduce.Msg)
+	case errors.As(err, &failed):
+		return fault(errScript, "%s", failed.Msg)
 	case errors.As(err, &aclErr):
 		if aclErr.TooMany {
 			return fault(errTooLarge, "%s", aclErr.Error())
 		}
 		return fault(errOutOfRange, "%s", aclErr.Error())
-	case errors.Is(err, auth.ErrBusy):
+	case errors.Is(err, auth.ErrBusy), errors.Is(err, script.ErrBusy):
 		return slow(errTooManyRequests, 1)
 	case errors.Is(err, auth.ErrMalformed):
 		return &Fault{kind: errCredentials}

@@ -1,9 +1,11 @@
 package query_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 
@@ -14,50 +16,32 @@ import (
 )
 
 // sdkReducer is a reducer as a family of clients generates it, with what it
-// sends as initial. FIELD stands for the field that is summed up, of which
-// average is the mean.
+// sends as initial. FIELD stands for the field that is looked at.
 type sdkReducer struct {
-	client, kind, initial, text string
-	want                        string // over sdkDocs, without a key
+	Client, Kind    string
+	Initial, Want   json.RawMessage // Want is the answer over sdkDocs, without a key
+	Reduce          string
+	initial, answer string
 }
+
+// sdkReducers are those of testdata/reducers.json.
+var sdkReducers = func() (list []sdkReducer) {
+	text, err := os.ReadFile("testdata/reducers.json")
+	if err == nil {
+		err = json.Unmarshal(text, &list)
+	}
+	if err != nil {
+		panic(err)
+	}
+	for i := range list {
+		list[i].initial, list[i].answer = string(list[i].Initial), string(list[i].Want)
+	}
+	return list
+}()
 
 var sdkDocs = []string{`{"f":4,"g":"x"}`, `{"f":1.5,"g":"y"}`, `{"f":-3,"g":"x"}`, `{"f":10,"g":null}`}
 
-var sdkReducers = []sdkReducer{
-	{"JS 4 and later", "count", `{"count":0}`, `function(doc, out) {  out.count += 1;  return out;}`, `{"count":4}`},
-	{"JS 4 and later", "sum", `{"sum":0}`, `function(doc, out) {  out.sum += doc["FIELD"];  return out;}`, `{"sum":12.5}`},
-	{"JS 4 and later", "min", `{"min":9007199254740991}`, `function(doc, out) {  out.min = Math.min(out.min, doc["FIELD"]);  return out;}`, `{"min":-3}`},
-	{"JS 4 and later", "max", `{"max":-9007199254740991}`, `function(doc, out) {  out.max = Math.max(out.max, doc["FIELD"]);  return out;}`, `{"max":10}`},
-	{"JS 4 and later", "average", `{"count":0,"average":0}`,
-		`function(doc, out) {  out.average = (out.average * out.count + doc["FIELD"]) / (out.count + 1);  out.count += 1;  return out;}`, `{"count":4,"average":3.125}`},
-	{"JS 3", "min", `{"min":null}`, `function(doc, out) {  out.min = Math.min(out.min, doc["FIELD"]);  return out;}`, `{"min":-3}`},
-	{"JS 3", "max", `{"max":null}`, `function(doc, out) {  out.max = Math.max(out.max, doc["FIELD"]);  return out;}`, `{"max":10}`},
-	{"JS 1", "none", `{}`, `function () { }`, `{}`},
-	{"JS 1", "count", `{"result":0}`, "function(doc, out) {\n  out.result += 1;\n}", `{"result":4}`},
-	{"JS 1", "sum", `{"result":0}`, `function(doc, out) { out.result += doc["FIELD"]; }`, `{"result":12.5}`},
-	{"JS 1", "min", `{"result":"Infinity"}`, `function(doc, out) { out.result = Math.min(out.result, doc["FIELD"]); }`, `{"result":-3}`},
-	{"JS 1", "max", `{"result":"-Infinity"}`, `function(doc, out) { out.result = Math.max(out.result, doc["FIELD"]); }`, `{"result":10}`},
-	{"JS 1", "average", `{"result":0,"count":0}`,
-		`function(doc, out) { out.result = (out.result * out.count + doc["FIELD"]) / (out.count + 1); out.count += 1; }`, `{"result":3.125,"count":4}`},
-	{"Android", "count", `{"_result":0}`, `function(doc,out){ out._result++;}`, `{"_result":4}`},
-	{"Android", "sum", `{"_result":0}`, `function(doc,out){ out._result= out._result + doc.FIELD;}`, `{"_result":12.5}`},
-	{"Android", "min", `{"_result":"Infinity"}`, `function(doc,out){ out._result = Math.min(out._result, doc.FIELD);}`, `{"_result":-3}`},
-	{"Android", "max", `{"_result":"-Infinity"}`, `function(doc,out){ out._result = Math.max(out._result, doc.FIELD);}`, `{"_result":10}`},
-	{"Android", "average", `{"_result":0}`, `function(doc,out){ var count = (out._kcs_count == undefined) ? 0 : out._kcs_count; ` +
-		`out._result =(out._result * count + doc.FIELD) / (count + 1); out._kcs_count = count+1;}`, `{"_result":3.125,"_kcs_count":4}`},
-	{"Swift", "count", `{"count":0}`, `function(doc,out) { out.count++; }`, `{"count":4}`},
-	{"Swift", "sum", `{"sum":0.0}`, `function(doc,out) { out.sum += doc.FIELD; }`, `{"sum":12.5}`},
-	{"Swift", "min", `{"min":"Infinity"}`, `function(doc,out) { out.min = Math.min(out.min, doc.FIELD); }`, `{"min":-3}`},
-	{"Swift", "max", `{"max":"-Infinity"}`, `function(doc,out) { out.max = Math.max(out.max, doc.FIELD); }`, `{"max":10}`},
-	{"Swift", "average", `{"sum":0.0,"count":0}`, `function(doc,out) { out.count++; out.sum += doc.FIELD; out.avg = out.sum / out.count; }`, `{"sum":12.5,"count":4,"avg":3.125}`},
-	{".NET", "sum", `{"result":0}`, `function(doc,out){ out.result += doc.FIELD; }`, `{"result":12.5}`},
-	{".NET", "min", `{"result":2147483647}`, `function(doc,out){ out.result = Math.min(out.result, doc.FIELD); }`, `{"result":-3}`},
-	{".NET", "max", `{"result":-2147483648}`, `function(doc,out){ out.result = Math.max(out.result, doc.FIELD); }`, `{"result":10}`},
-	{".NET", "average", `{"result":0,"count":0}`, `function(doc,out){ out.result = (((out.result * out.count) + doc.FIELD) / (out.count += 1)); }`, `{"result":3.125,"count":4}`},
-	{"KinveyKit", "sum and count", `{"total":0,"n":0}`, `function(doc, prev) { prev.total += doc.FIELD; ++prev.n }`, `{"total":12.5,"n":4}`},
-}
-
-func (s sdkReducer) of(field string) string { return strings.ReplaceAll(s.text, "FIELD", field) }
+func (s sdkReducer) of(field string) string { return strings.ReplaceAll(s.Reduce, "FIELD", field) }
 
 // groupBody writes the body of an aggregation.
 func groupBody(key, initial, reduce string) string {
@@ -84,18 +68,18 @@ func group(t testing.TB, body string, docs []string) (string, error) {
 
 func TestReducersOfClients(t *testing.T) {
 	for _, s := range sdkReducers {
-		t.Run(s.client+" "+s.kind, func(t *testing.T) {
+		t.Run(s.Client+" "+s.Kind, func(t *testing.T) {
 			for _, text := range []string{s.of("f"), strings.NewReplacer(" ", " \t ", ";", "\n;\n", "(", "\n(\n", ".", "\n.\n").Replace(s.of("f")), renamed(s.of("f")),
 				"/* made\nby hand */" + strings.ReplaceAll(s.of("f"), "{", "{ // so\n")} {
 				got, err := group(t, groupBody(`{}`, s.initial, text), sdkDocs)
-				if want := "[" + s.want + "]"; got != want || err != nil {
+				if want := "[" + s.answer + "]"; got != want || err != nil {
 					t.Errorf("%s: %s, %v; want %s", text, got, err, want)
 				}
 			}
 		})
 	}
 	// A key comes first, and its buckets in the order in which they are met.
-	got, err := group(t, groupBody(`{"g":true}`, `{"count":0}`, sdkReducers[0].text), append([]string{`{}`}, sdkDocs...))
+	got, err := group(t, groupBody(`{"g":true}`, `{"count":0}`, sdkReducers[0].Reduce), append([]string{`{}`}, sdkDocs...))
 	if want := `[{"g":null,"count":2},{"g":"x","count":2},{"g":"y","count":1}]`; got != want || err != nil {
 		t.Errorf("%s, %v; want %s", got, err, want)
 	}
