@@ -33,6 +33,7 @@ func TestImportGraph(t *testing.T) {
 		"postern/auth":            {"golang.org/x/crypto/argon2", "golang.org/x/text"},
 		"postern/engine/document": {},
 		"postern/engine/query":    {"postern/engine/document"},
+		"postern/engine/script":   {"github.com/dop251/goja", "postern/engine/document"},
 		"postern/engine/model":    {"postern/acl/oracle", "postern/engine/query/oracle"},
 
 		"postern/engine/query/oracle": {},
@@ -43,6 +44,7 @@ func TestImportGraph(t *testing.T) {
 		"github.com/valyala":         {"postern/engine", "postern/bench"},
 		"github.com/fasthttp":        {"postern/engine"},
 		"github.com/spf13":           {"postern/engine/cli"},
+		"github.com/dop251":          {"postern/engine/script"},
 		"postern/acl/oracle":         {"postern/engine/model"}, // and tests, which are not looked at
 		"postern/engine/model":       {},
 		"encoding/json":              {"postern/engine", "postern/engine/cli", "postern/engine/model", "postern/acl/oracle", "postern/engine/query/oracle", "postern/bench"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postern/auth"
+	"postern/engine/script"
 	"postern/engine/store"
 )
 
@@ -40,6 +41,9 @@ type Config struct {
 	// TrustedProxies are the peers whose X-Forwarded-For is believed. Limits
 	// count by the address that it names; from all others it is ignored.
 	TrustedProxies []netip.Prefix
+	// Scripts runs the reducers of _group that are not known from a client
+	// library; nil refuses them.
+	Scripts *script.Runner
 	// OnFailure is called once when the store has failed and nothing can be
 	// written any more; the process should end. nil: only logged.
 	OnFailure func(error)

@@ -8,6 +8,7 @@ import (
 	"postern/auth"
 	"postern/engine/document"
 	"postern/engine/query"
+	"postern/engine/script"
 	"postern/engine/store"
 )
 
@@ -31,6 +32,7 @@ const (
 	errMissingHeader
 	errCustomEndpoint
 	errResultSize
+	errScript
 	errCredentials
 	errInsufficient
 	errIndirect
@@ -80,6 +82,7 @@ var errorTable = [kindCount]row{
 	errCORS:               {400, "CORSDisabled", "Cross Origin Support is disabled for this application."},
 	errMissingHeader:      {400, "MissingRequestHeader", "The request is missing a required header."},
 	errResultSize:         {400, "ResultSetSizeExceeded", "Your query produced more than 10,000 results. Please rewrite your query to be more selective."},
+	errScript:             {400, "BLRuntimeError", "The Business Logic script did not complete."},
 	errCredentials:        {401, "InvalidCredentials", "Invalid credentials. Please retry your request with correct credentials."},
 	errInsufficient:       {401, "InsufficientCredentials", "The credentials used to authenticate this request are not authorized to run this operation. Please retry your request with appropriate credentials."},
 	errIndirect:           {403, "IndirectCollectionAccessDisallowed", "Please use the appropriate API to access this collection for this app backend."},
@@ -143,6 +146,9 @@ func faultOf(err error) *Fault {
 		q       *query.Error
 		aclErr  *acl.ParseError
 		corrupt *store.CorruptError
+		limit   *query.LimitError
+		reduce  *query.ReduceError
+		failed  *script.Error
 	)
 	switch {
 	case errors.As(err, &f):
@@ -155,12 +161,18 @@ func faultOf(err error) *Fault {
 		return fault(ruleKind(rule), "%s", rule.Error())
 	case errors.As(err, &q):
 		return fault(queryKind(q), "%s", q.Msg)
+	case errors.As(err, &limit):
+		return fault(errResultSize, "%s", limit.Msg)
+	case errors.As(err, &reduce):
+		return fault(errScript, "%s", reduce.Msg)
+	case errors.As(err, &failed):
+		return fault(errScript, "%s", failed.Msg)
 	case errors.As(err, &aclErr):
 		if aclErr.TooMany {
 			return fault(errTooLarge, "%s", aclErr.Error())
 		}
 		return fault(errOutOfRange, "%s", aclErr.Error())
-	case errors.Is(err, auth.ErrBusy):
+	case errors.Is(err, auth.ErrBusy), errors.Is(err, script.ErrBusy):
 		return slow(errTooManyRequests, 1)
 	case errors.Is(err, auth.ErrMalformed):
 		return &Fault{kind: errCredentials}

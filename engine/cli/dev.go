@@ -61,6 +61,9 @@ removed at the end. Every denial is logged with its reason.
 			srv.config.TrustLoopback = true
 			srv.config.LogDenials = true
 			srv.config.LoopbackHostsOnly = true
+			if srv.config.Scripts, err = scripts(); err != nil {
+				return err
+			}
 			srv.prepare = func(e *engine.Engine) error {
 				if e.HasApps() {
 					return nil

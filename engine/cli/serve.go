@@ -11,12 +11,14 @@ import (
 
 	"postern/auth"
 	"postern/engine"
+	"postern/engine/script"
 )
 
 func serveCommand(s streams) *cobra.Command {
 	srv := &server{}
 	var cert, key string
 	var proxies []string
+	var groupScripts bool
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the apps of a data directory",
@@ -48,6 +50,14 @@ POSTERN_MASTER_SECRET, POSTERN_OPERATOR_EMAIL, POSTERN_OPERATOR_PASSWORD.`,
 				}
 				srv.config.TrustedProxies = append(srv.config.TrustedProxies, p)
 			}
+			if groupScripts {
+				if srv.config.Scripts, err = scripts(); err != nil {
+					return err
+				}
+				if !script.Limited {
+					log.Warn("the memory of scripts is not bounded on this platform, only their time")
+				}
+			}
 			srv.config.Throttle = auth.DefaultLimits
 			srv.config.Quota = auth.DefaultQuota
 			srv.prepare = func(e *engine.Engine) error { return firstStart(s, e) }
@@ -61,6 +71,7 @@ POSTERN_MASTER_SECRET, POSTERN_OPERATOR_EMAIL, POSTERN_OPERATOR_PASSWORD.`,
 	f.StringVar(&key, "tls-key", "", "key file (PEM)")
 	f.StringSliceVar(&proxies, "trusted-proxy", nil, "address or prefix of a proxy whose X-Forwarded-For is believed (repeat)")
 	f.BoolVar(&srv.insecure, "insecure-http", false, "plain HTTP on an address that is not loopback")
+	f.BoolVar(&groupScripts, "group-scripts", false, "run any JavaScript in _group, in processes with bounds")
 	f.BoolVar(&srv.options.AcceptLoss, "accept-loss", false, "start although acknowledged writes are missing")
 	return c
 }
