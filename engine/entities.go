@@ -304,15 +304,6 @@ func (r *Request) countVisible(c *collection) error {
 	return r.count(query.Count(q, c.visible(r.subject, r.principals)))
 }
 
-// deltaSet says that no collection has delta sets switched on, on which
-// clients ask for the whole answer.
-func (e *Engine) deltaSet(r *Request) error {
-	if err := validCollection(r.param(0)); err != nil {
-		return err
-	}
-	return fault(errConfiguration, "This collection has not been configured for Delta Set access.")
-}
-
 // deleteEntities removes what the requester may read and write and the query
 // matches. Matching happens on a view; each entity is decided again when its
 // turn in the committer comes, and one that was changed in between is matched
