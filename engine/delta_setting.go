@@ -137,15 +137,17 @@ func (h *history) trimmed(now int64, seq store.Seq) (*deltaRow, bool) {
 		row.From, row.After = now, seq
 		return &row, true
 	}
-	n := h.clone()
-	n.forget(now - int64(row.Days)*millisecondsADay)
-	if n.from-row.From < millisecondsADay {
+	from := max(h.from, now-int64(row.Days)*millisecondsADay)
+	if from-row.From < millisecondsADay {
 		return nil, false
 	}
-	row.From, row.After = n.from, seq
-	if _, oldest, ok := n.changes.Min(); ok {
-		row.After = oldest.seq
-	}
+	row.From, row.After = from, seq
+	h.changes.Scan(func(_ uint64, ch change) bool {
+		if ch.at > from {
+			row.After = ch.seq
+		}
+		return ch.at <= from
+	})
 	return &row, true
 }
 
