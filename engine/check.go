@@ -30,7 +30,7 @@ func Check(ctx context.Context, driver store.Driver, report func(problem string)
 		return err
 	}
 	defer view.Close()
-	st, err := load(view)
+	st, err := load(driver, view)
 	if err != nil {
 		report(err.Error())
 		return nil
@@ -82,7 +82,7 @@ func (in *checkpoint) plan(*draft) ([]store.Op, error) {
 		return nil, nil
 	}
 	defer view.Close()
-	in.loaded, in.err = load(view)
+	in.loaded, in.err = load(in.e.driver, view)
 	in.live = map[string]*appState{}
 	for key, a := range in.e.apps.Load().byKey {
 		in.live[key] = a.view.Load()
@@ -185,6 +185,9 @@ func (s *appState) differ(l *appState, say func(string, ...any)) {
 			say("collection %s differs from the store", name)
 			return true
 		}
+		if diff := c.history.differ(o.history); diff != "" {
+			say("collection %s: the history differs from the log: %s (I2)", name, diff)
+		}
 		if o.check.Count != c.check.Count || o.check.Digest != c.check.Digest {
 			say("collection %s: %d entities in memory, %d in the store, or the digest differs (I2)", name, c.check.Count, o.check.Count)
 		}
@@ -198,6 +201,9 @@ func (s *appState) differ(l *appState, say func(string, ...any)) {
 	})
 	if s.collections.Len() != l.collections.Len() {
 		say("%d collections in memory, %d in the store", s.collections.Len(), l.collections.Len())
+	}
+	if s.differRegrouped(l) {
+		say("the times at which groups were changed differ from the store")
 	}
 	if s.accounts.Len() != l.accounts.Len() || s.sessions.Len() != l.sessions.Len() || s.names.Len() != l.names.Len() {
 		say("users or sessions differ from the store")

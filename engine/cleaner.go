@@ -3,12 +3,13 @@ package engine
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"postern/engine/store"
 )
 
-// The cleaner removes the rows of dropped collections, a batch at a time,
-// through the committer like everybody else.
+// The cleaner removes the rows of dropped collections and has histories
+// trimmed, a batch at a time, through the committer like everybody else.
 type cleaner struct {
 	e    *Engine
 	wake chan struct{} // capacity 1
@@ -16,7 +17,10 @@ type cleaner struct {
 	over sync.WaitGroup
 }
 
-const cleanBatch = 256
+const (
+	cleanBatch = 256
+	cleanEvery = time.Hour
+)
 
 func startCleaner(e *Engine) *cleaner {
 	c := &cleaner{e: e, wake: make(chan struct{}, 1), quit: make(chan struct{})}
@@ -39,13 +43,19 @@ func (c *cleaner) stop() {
 }
 
 func (c *cleaner) run() {
+	round := time.NewTicker(cleanEvery)
+	defer round.Stop()
 	for {
 		select {
 		case <-c.quit:
 			return
 		case <-c.wake:
+		case <-round.C:
 		}
 		for _, a := range c.e.apps.Load().byNumber {
+			if err := c.trim(a); err != nil && !errors.Is(err, errStopped) {
+				c.e.config.Logger.Error("trimming what collections remember", "app", a.key, "error", err)
+			}
 			a.view.Load().dropped.Scan(func(number uint32, _ struct{}) bool {
 				err := c.clean(a, number)
 				if err != nil && !errors.Is(err, errStopped) {

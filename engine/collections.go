@@ -16,14 +16,21 @@ type setCollection struct {
 	app    *app
 	by     string
 	name   string
-	level  acl.Level
-	insert bool // an existing one is an error
+	level  acl.Level     // of a new one, and of an existing one unless keep
+	keep   bool          // an existing one keeps its level
+	delta  *deltaSetting // nil: as it is
+	insert bool          // an existing one is an error
 
 	created bool
+	row     collectionRow // what it came to
 }
 
 func (in *setCollection) audit() auditLine {
-	return auditLine{By: in.by, Act: "set level " + in.level.WireName(), App: in.app.key, Item: in.name}
+	act := "set level " + in.row.Level.WireName()
+	if in.delta != nil {
+		act += ", delta set " + map[bool]string{true: "on", false: "off"}[in.delta.on]
+	}
+	return auditLine{By: in.by, Act: act, App: in.app.key, Item: in.name}
 }
 
 func (in *setCollection) plan(d *draft) ([]store.Op, error) {
@@ -31,16 +38,31 @@ func (in *setCollection) plan(d *draft) ([]store.Op, error) {
 	c := s.collection(in.name)
 	if c == nil {
 		in.created = true
-		_, ops := newCollectionOps(s, in.name, in.level)
+		delta, err := d.deltaRow(nil, in.delta, false)
+		if err != nil {
+			return nil, err
+		}
+		number, ops := newCollectionOps(s, in.name, in.level)
+		in.row = collectionRow{Number: number, Level: in.level, Delta: delta}
+		ops[1].Value = encodeRow(&in.row)
 		return ops, nil
 	}
 	in.created = false
 	if in.insert {
 		return nil, fault(errBadRequest, "collection %q exists", in.name)
 	}
+	level := in.level
+	if in.keep {
+		level = c.level
+	}
+	delta, err := d.deltaRow(c, in.delta, level != c.level)
+	if err != nil {
+		return nil, err
+	}
+	in.row = collectionRow{Number: c.number, Level: level, Delta: delta}
 	return []store.Op{{
 		Key:   store.Key{App: in.app.number, Table: tableCollection, ID: in.name},
-		Value: encodeRow(&collectionRow{Number: c.number, Level: in.level}),
+		Value: encodeRow(&in.row),
 	}}, nil
 }
 
@@ -92,10 +114,10 @@ func managed(name string) error {
 	return validCollection(name)
 }
 
-func appendCollection(dst []byte, name string, level acl.Level) []byte {
+func appendCollection(dst []byte, name string, level acl.Level, delta *deltaRow) []byte {
 	dst = document.AppendQuote(append(dst, `{"name":`...), name)
 	dst = document.AppendQuote(append(dst, `,"permissions":`...), level.WireName())
-	return append(dst, '}')
+	return append(appendDelta(dst, delta), '}')
 }
 
 func (e *Engine) listCollections(r *Request) error {
@@ -107,7 +129,7 @@ func (e *Engine) listCollections(r *Request) error {
 		if len(body) > 1 {
 			body = append(body, ',')
 		}
-		body = appendCollection(body, name, c.level)
+		body = appendCollection(body, name, c.level, c.deltaSetting())
 		return true
 	})
 	return r.json(fasthttp.StatusOK, append(body, ']'))
@@ -121,7 +143,7 @@ func (e *Engine) getCollection(r *Request) error {
 	if c == nil {
 		return errCollectionNotFound
 	}
-	return r.json(fasthttp.StatusOK, appendCollection(nil, c.name, c.level))
+	return r.json(fasthttp.StatusOK, appendCollection(nil, c.name, c.level, c.deltaSetting()))
 }
 
 // levelIn reads the permissions member; a collection without one is Shared.
@@ -154,11 +176,15 @@ func (e *Engine) createCollection(r *Request) error {
 	if err != nil {
 		return err
 	}
-	in := &setCollection{app: r.app, by: r.manager(), name: name.Text(), level: level, insert: true}
-	if err := e.committer.submit(r.app, in); err != nil {
+	delta, err := deltaIn(doc)
+	if err != nil {
 		return err
 	}
-	return r.json(fasthttp.StatusCreated, appendCollection(nil, in.name, level))
+	in := &setCollection{app: r.app, by: r.manager(), name: name.Text(), level: level, delta: delta, insert: true}
+	if err := e.submitSetting(r.app, in); err != nil {
+		return err
+	}
+	return r.json(fasthttp.StatusCreated, appendCollection(nil, in.name, in.row.Level, in.row.Delta))
 }
 
 func (e *Engine) putCollection(r *Request) error {
@@ -170,15 +196,26 @@ func (e *Engine) putCollection(r *Request) error {
 	if err != nil {
 		return err
 	}
-	level, err := levelIn(doc, r.view.level(r.view.collection(name)))
+	level, err := levelIn(doc, acl.Shared)
 	if err != nil {
 		return err
 	}
-	in := &setCollection{app: r.app, by: r.manager(), name: name, level: level}
-	if err := e.committer.submit(r.app, in); err != nil {
+	delta, err := deltaIn(doc)
+	if err != nil {
 		return err
 	}
-	return r.json(fasthttp.StatusOK, appendCollection(nil, name, level))
+	if delta != nil && name == "user" {
+		return fault(errOutOfRange, "delta set is not available for users")
+	}
+	permissions := doc.Get("permissions").Kind()
+	in := &setCollection{
+		app: r.app, by: r.manager(), name: name, level: level, delta: delta,
+		keep: permissions == document.Missing || permissions == document.Null,
+	}
+	if err := e.submitSetting(r.app, in); err != nil {
+		return err
+	}
+	return r.json(fasthttp.StatusOK, appendCollection(nil, name, in.row.Level, in.row.Delta))
 }
 
 func (e *Engine) deleteCollection(r *Request) error {

@@ -239,6 +239,7 @@ func (c *committer) commit() bool {
 		group = append(group, s)
 	}
 	if len(group) == 0 {
+		d.letGo(false)
 		return false
 	}
 	c.e.metrics.groups.Inc()
@@ -258,7 +259,7 @@ func (c *committer) commit() bool {
 			fallthrough
 		default:
 			if err != nil {
-				c.fail(err)
+				d.letGo(c.fail(err))
 			} else {
 				d.publish()
 			}
@@ -270,6 +271,7 @@ func (c *committer) commit() bool {
 			}
 			return true
 		}
+		d.letGo(false)
 		d = newDraft(c.e)
 		kept := group[:0]
 		for _, s := range group {
@@ -303,15 +305,16 @@ func refuseLarge(group []*submission, err error) []*submission {
 }
 
 // fail stops accepting anything after an append whose outcome is not known.
-// Refusals that wrote nothing are no failures.
-func (c *committer) fail(err error) {
+// Refusals that wrote nothing are no failures. It reports whether it was one.
+func (c *committer) fail(err error) bool {
 	if errors.Is(err, store.ErrNoSpace) || errors.Is(err, store.ErrTooBig) {
-		return
+		return false
 	}
 	c.mu.Lock()
 	c.stopped = true
 	c.mu.Unlock()
 	c.e.failed(fmt.Errorf("appending a record: %w", err))
+	return true
 }
 
 // A draft is the state that a group of intents would lead to.
@@ -327,12 +330,16 @@ type draft struct {
 	apps   map[*app]*appState // clones of the apps that are changed
 	system *systemState       // clone, nil when not changed
 	made   *directory         // with the apps that the group makes, nil when none
+
+	pending *pending // the record as readers wait for it, nil when none has to
 }
 
 func newDraft(e *Engine) *draft {
 	// Not the head of the log: a record that somebody else has appended is no
 	// part of the state yet, and deciding without it must be a conflict.
-	return &draft{e: e, small: true, seq: e.head.seq + 1, prev: e.head.hash, now: e.tick(), ops: make([]store.Op, 0, usualOps), apps: map[*app]*appState{}}
+	d := &draft{e: e, small: true, seq: e.head.seq + 1, prev: e.head.hash, now: e.tick(), ops: make([]store.Op, 0, usualOps), apps: map[*app]*appState{}}
+	e.gate.begin(d)
+	return d
 }
 
 // state returns the app as the draft has it, for reading.
@@ -426,6 +433,7 @@ func (d *draft) applyRow(key store.Key, value []byte, seq store.Seq, index uint3
 // append closes the draft with the counts and digests of the collections it
 // changed and writes it as one record.
 func (d *draft) append() error {
+	d.settle()
 	if len(d.ops) == 0 {
 		return nil
 	}
@@ -465,11 +473,16 @@ func (d *draft) publish() {
 	if d.system != nil {
 		d.e.system.Store(d.system)
 	}
+	d.ripen()
 	for a, s := range d.apps {
+		if err := remember(s.ownHistories(), a.number, d.seq, d.now, d.ops); err != nil {
+			panic(fmt.Sprintf("a change of our own making cannot be remembered: %v", err))
+		}
 		s.freeze()
 		a.view.Store(s)
 	}
 	if d.made != nil { // last: an app that can be found has a view
 		d.e.apps.Store(d.made)
 	}
+	d.letGo(false)
 }

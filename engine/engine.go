@@ -25,6 +25,7 @@ type Engine struct {
 	head     position     // of the state; the committer's
 	lastTime atomic.Int64 // newest time given to a record, Unix ms
 	broken   atomic.Bool
+	gate     gate
 	breaking sync.Once
 
 	randomMu sync.Mutex // guards config.Random
@@ -55,6 +56,7 @@ func Open(config Config) (*Engine, error) {
 	if err := e.reload(); err != nil {
 		return nil, fmt.Errorf("loading the store: %w", err)
 	}
+	e.gate.exposed.Store(max(e.now(), e.lastTime.Load())) // whatever was given out before
 	var key [32]byte
 	e.readRandom(key[:])
 	e.hasher = auth.NewHasher(config.Argon, config.HashSlots, config.HashQueue)
@@ -83,7 +85,7 @@ func (e *Engine) reload() error {
 		return err
 	}
 	defer view.Close()
-	st, err := load(view)
+	st, err := load(e.driver, view)
 	if err != nil {
 		return err
 	}
@@ -95,6 +97,11 @@ func (e *Engine) reload() error {
 				st.directory.byNumber[number] = known
 				st.directory.byKey[known.key] = known
 			}
+		}
+	}
+	for _, a := range st.directory.byNumber {
+		if a.view.Load().remembers() {
+			e.gate.on.Store(true)
 		}
 	}
 	e.system.Store(st.system)
@@ -125,8 +132,9 @@ type loaded struct {
 	directory *directory
 }
 
-// load builds the state at the view's Seq from its rows alone.
-func load(view store.View) (*loaded, error) {
+// load builds the state at the view's Seq from its rows alone, and what the
+// collections remember of their changes from the log.
+func load(log store.Log, view store.View) (*loaded, error) {
 	d := &draft{
 		seq:    view.Seq(),
 		apps:   map[*app]*appState{},
@@ -151,6 +159,9 @@ func load(view store.View) (*loaded, error) {
 		}
 		s.freeze()
 		a.view.Store(s)
+	}
+	if err := l.rememberAll(log, view.Seq()); err != nil {
+		return nil, err
 	}
 	return l, nil
 }

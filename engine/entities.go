@@ -341,15 +341,6 @@ func (r *Request) countVisible(c *collection) error {
 	return r.count(n)
 }
 
-// deltaSet says that no collection has delta sets switched on, on which
-// clients ask for the whole answer.
-func (e *Engine) deltaSet(r *Request) error {
-	if err := validCollection(r.param(0)); err != nil {
-		return err
-	}
-	return fault(errConfiguration, "This collection has not been configured for Delta Set access.")
-}
-
 // deleteEntities removes what the requester may read and write and the query
 // matches. Matching happens on a view, all of it before anything is removed, so
 // that a query that is too expensive removes nothing; each entity is decided

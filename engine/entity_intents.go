@@ -75,7 +75,11 @@ func (in *putEntity) plan(d *draft) ([]store.Op, error) {
 	if old != nil {
 		op.Before = old.grants()
 	}
-	return append(ops, op), nil
+	ops = append(ops, op)
+	if number == groupCollection {
+		ops = append(ops, d.regroupOps(in.app, old, e)...)
+	}
+	return ops, nil
 }
 
 // allowed decides. An id that is taken answers the same whether the requester
@@ -215,6 +219,7 @@ func (in *deleteEntity) plan(d *draft) ([]store.Op, error) {
 	}}
 	if c.number == groupCollection {
 		ops = append(ops, store.Op{Key: store.Key{App: in.app.number, Table: tableGroupPast, ID: in.id}, Value: []byte{}})
+		ops = append(ops, d.regroupOps(in.app, old, nil)...)
 	}
 	return ops, nil
 }

@@ -177,6 +177,9 @@ func (r *Request) run(names []string) (err error) {
 	// The time comes before the view: what is in the answer is no later.
 	r.start = r.e.now()
 	if r.app != nil {
+		if r.route.method == fasthttp.MethodGet {
+			r.start = r.e.gate.enter(r.app, r.params[0], r.start)
+		}
 		r.view = r.app.view.Load()
 		if r.version = asked; !given {
 			r.version = r.view.config.APIVersion

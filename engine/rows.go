@@ -28,6 +28,7 @@ const (
 	tableSession    store.Table = 9  // app n: token digest -> sessionRow
 	tableGroupPast  store.Table = 10 // app n: group id that existed once -> ""
 	tableDropped    store.Table = 11 // app n, collection c: "" -> rows still to be cleaned away
+	tableRegrouped  store.Table = 20 // app n: Seq and index -> regroupRow
 )
 
 // The numbers of the reserved collections; every app has both from the start.
@@ -81,6 +82,7 @@ type operatorRow struct {
 type collectionRow struct {
 	Number uint32    `json:"number"`
 	Level  acl.Level `json:"level"`
+	Delta  *deltaRow `json:"deltaSet,omitempty"` // nil: it does not remember its changes
 }
 
 // privateRow is what of a user is not his public form.

@@ -32,6 +32,8 @@ type appState struct {
 	groupPast    *btree.Map[string, struct{}]
 	dropped      *btree.Map[uint32, struct{}] // collections whose rows are still to be cleaned away
 
+	regrouped *btree.Map[string, *regroupRow] // Seq and index -> whose groups were changed then
+
 	owned map[*collection]bool // the collections that this clone may change; nil when published
 }
 
@@ -47,6 +49,7 @@ type collection struct {
 	groupRefs *btree.Map[string, int] // group id -> how many ACLs (and groups, if this is group) name it
 	check     countRow
 	counted   countRow // as stored; equal to check when published
+	history   *history // nil: it does not remember its changes
 }
 
 // An account is the private row of a user. The row is immutable; the identity
@@ -79,6 +82,7 @@ func newAppState(config *appConfig) *appState {
 		userSessions: new(btree.Map[string, string]),
 		groupPast:    new(btree.Map[string, struct{}]),
 		dropped:      new(btree.Map[uint32, struct{}]),
+		regrouped:    new(btree.Map[string, *regroupRow]),
 		owned:        map[*collection]bool{},
 	}
 	return s
@@ -107,6 +111,7 @@ func (s *appState) clone() *appState {
 	c.userSessions = s.userSessions.Copy()
 	c.groupPast = s.groupPast.Copy()
 	c.dropped = s.dropped.Copy()
+	c.regrouped = s.regrouped.Copy()
 	c.owned = map[*collection]bool{}
 	return &c
 }
@@ -140,6 +145,7 @@ func (s *appState) own(name string) *collection {
 	n.byID = c.byID.Copy()
 	n.byPos = c.byPos.Copy()
 	n.groupRefs = c.groupRefs.Copy()
+	n.history = c.history.clone()
 	s.owned[&n] = true
 	s.collections.Set(name, &n)
 	return &n
@@ -198,6 +204,8 @@ func (s *appState) apply(key store.Key, value []byte, seq store.Seq, index uint3
 		return s.applyEntity(key, value, seq, index)
 	case tableSession:
 		return s.applySession(key.ID, value)
+	case tableRegrouped:
+		return s.applyRegrouped(key.ID, value)
 	case tableGroupPast:
 		s.groupPast.Set(key.ID, struct{}{})
 	case tableDropped:
@@ -228,6 +236,7 @@ func (s *appState) applyCollection(name string, value []byte) error {
 		s.collections.Set(name, c)
 	}
 	c.level = r.Level
+	c.setDelta(r.Delta)
 	return nil
 }
 

@@ -107,6 +107,18 @@ func collectionCommand(s streams) *cobra.Command {
 		return c.show(s, "POST", environment(a[0], "collections"), map[string]string{"name": a[1], "permissions": level})
 	})
 	create.Flags().StringVar(&level, "level", "shared", "shared, private, read-only or full")
+	var days int
+	delta := sub("set-delta APP NAME on|off", "Switch delta set on or off: whether changes are remembered", 3, func(c *client, _ *cobra.Command, a []string) error {
+		if a[2] != "on" && a[2] != "off" {
+			return usageError{fmt.Errorf("%q: want on or off", a[2])}
+		}
+		setting := map[string]any{"enabled": a[2] == "on"}
+		if days != 0 {
+			setting["deletedTTLInDays"] = days
+		}
+		return c.show(s, "PUT", environment(a[0], "collections", a[1]), map[string]any{"deltaSet": setting})
+	})
+	delta.Flags().IntVar(&days, "days", 0, "for how many `days` changes are remembered, 1 to 30 (default 15)")
 	return parent("collection", "Collections and their levels (the Settings page)",
 		create,
 		sub("list APP", "List the collections with their levels", 1, func(c *client, _ *cobra.Command, a []string) error {
@@ -115,6 +127,7 @@ func collectionCommand(s streams) *cobra.Command {
 		sub("set-level APP NAME LEVEL", "Set the level: shared, private, read-only or full", 3, func(c *client, _ *cobra.Command, a []string) error {
 			return set(c, a[0], a[1], a[2])
 		}),
+		delta,
 		sub("delete APP NAME", "Drop a collection with all its entities", 2, func(c *client, _ *cobra.Command, a []string) error {
 			return c.call("DELETE", environment(a[0], "collections", a[1]), nil, nil)
 		}),

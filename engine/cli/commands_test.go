@@ -353,6 +353,14 @@ func TestAdministration(t *testing.T) {
 			t.Errorf("%q lacks %q", text, want)
 		}
 	}
+	// Delta set.
+	contains(ok("", "collection", "set-delta", devKey, "delta", "on", "--days", "7"), `"deletedTTLInDays": 7`)
+	contains(ok("", "collection", "set-level", devKey, "delta", "private"), `"enabled": true`)
+	if text := ok("", "collection", "set-delta", devKey, "delta", "off"); strings.Contains(text, "deltaSet") || !strings.Contains(text, "append-only") {
+		t.Errorf("delta set is off: %s", text)
+	}
+	fails("want on or off", "collection", "set-delta", devKey, "delta", "yes")
+	fails("ParameterValueOutOfRange", "collection", "set-delta", devKey, "delta", "on", "--days", "31")
 	// Apps and secrets.
 	contains(ok("", "app", "list"), devKey)
 	var made struct{ ID, AppSecret, MasterSecret string }
