@@ -92,7 +92,8 @@ func describeApp(c *appConfig) *jsonObject {
 		flag("passwordPolicy", c.Options.PasswordPolicy).
 		flag("refuseLookAlikes", c.Options.LookAlikes).
 		number("sessionIdleTimeout", int64(c.Options.SessionIdle/time.Second)).
-		number("sessionTimeoutInSeconds", int64(c.Options.SessionMax/time.Second))
+		number("sessionTimeoutInSeconds", int64(c.Options.SessionMax/time.Second)).
+		raw("emailVerification", c.Options.Verification.json())
 }
 
 func (e *Engine) listApps(r *Request) error {
@@ -205,6 +206,8 @@ func (c *appConfig) set(name string, v document.Value) error {
 		return boolean(&c.Options.PasswordPolicy)
 	case "refuseLookAlikes":
 		return boolean(&c.Options.LookAlikes)
+	case "emailVerification":
+		return c.Options.Verification.set(v)
 	case "sessionIdleTimeout", "sessionTimeoutInSeconds":
 		n, err := number(100 * 365 * 24 * 3600)
 		if err != nil {

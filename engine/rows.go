@@ -28,6 +28,7 @@ const (
 	tableSession    store.Table = 9  // app n: token digest -> sessionRow
 	tableGroupPast  store.Table = 10 // app n: group id that existed once -> ""
 	tableDropped    store.Table = 11 // app n, collection c: "" -> rows still to be cleaned away
+	tableOutbox     store.Table = 20 // app n: mail id -> outboxRow of a mail that is to be sent
 )
 
 // The numbers of the reserved collections; every app has both from the start.
@@ -60,6 +61,7 @@ type AppOptions struct {
 	LookAlikes     bool          `json:"refuseLookAlikes"`        // usernames that only look different are refused
 	SessionIdle    time.Duration `json:"sessionIdleTimeout"`      // 0: none
 	SessionMax     time.Duration `json:"sessionTimeoutInSeconds"` // 0: none
+	Verification   verification  `json:"emailVerification"`
 }
 
 // A secret is the digest of an app or master secret; two may live while one
@@ -89,6 +91,11 @@ type privateRow struct {
 	Generation uint64 `json:"generation"`          // moved to end every session and cached credential
 	Suspended  int64  `json:"suspended,omitempty"` // Unix ms since when, 0 = active
 	LastLogin  int64  `json:"lastLogin,omitempty"` // Unix ms
+	Locked     int64  `json:"locked,omitempty"`    // Unix ms since when he is locked down, 0 = not
+	Identity   string `json:"identity,omitempty"`  // who he is at the identity bridge, verified; "" = nobody
+	// Mail is what mails to him have led to, nil = nothing. It is replaced,
+	// never changed.
+	Mail *mailRow `json:"mail,omitempty"`
 }
 
 // sessionRow is one session; its key is the digest of the token.
