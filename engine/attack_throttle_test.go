@@ -24,11 +24,11 @@ type attackNet struct {
 	flooding sync.WaitGroup
 }
 
-func attackLimits(t *testing.T) *attackNet {
-	s := start(t, func(o *options) {
+func attackLimits(t *testing.T, more ...func(*options)) *attackNet {
+	s := start(t, append(more, func(o *options) {
 		o.config.Throttle, o.config.Quota = auth.DefaultLimits, auth.DefaultQuota
 		o.config.HashSlots, o.config.HashQueue = 2, 8
-	})
+	})...)
 	n := &attackNet{server: s, l: fasthttputil.NewInmemoryListener()}
 	attackServe(s, n.l, false)
 	s.e.AttackDerivations(func() {

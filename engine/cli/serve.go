@@ -17,6 +17,7 @@ func serveCommand(s streams) *cobra.Command {
 	srv := &server{}
 	var cert, key string
 	var proxies []string
+	var mails mailSettings
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the apps of a data directory",
@@ -48,6 +49,9 @@ POSTERN_MASTER_SECRET, POSTERN_OPERATOR_EMAIL, POSTERN_OPERATOR_PASSWORD.`,
 				}
 				srv.config.TrustedProxies = append(srv.config.TrustedProxies, p)
 			}
+			if err := mails.configure(srv); err != nil {
+				return err
+			}
 			srv.config.Throttle = auth.DefaultLimits
 			srv.config.Quota = auth.DefaultQuota
 			srv.prepare = func(e *engine.Engine) error { return firstStart(s, e) }
@@ -61,6 +65,7 @@ POSTERN_MASTER_SECRET, POSTERN_OPERATOR_EMAIL, POSTERN_OPERATOR_PASSWORD.`,
 	f.StringVar(&key, "tls-key", "", "key file (PEM)")
 	f.StringSliceVar(&proxies, "trusted-proxy", nil, "address or prefix of a proxy whose X-Forwarded-For is believed (repeat)")
 	f.BoolVar(&srv.insecure, "insecure-http", false, "plain HTTP on an address that is not loopback")
+	mails.flags(f)
 	f.BoolVar(&srv.options.AcceptLoss, "accept-loss", false, "start although acknowledged writes are missing")
 	return c
 }
