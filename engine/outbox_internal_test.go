@@ -95,3 +95,9 @@ type fillOutbox struct {
 func (in *fillOutbox) plan(d *draft) ([]store.Op, error) {
 	return []store.Op{outboxOp(in.app, in.id, &outboxRow{Purpose: toReset, User: "nobody", Created: d.now, Next: d.now + 1<<40})}, nil
 }
+
+// MailBytes is a mail as it goes over the wire.
+func MailBytes(m *Mail) []byte { return m.bytes() }
+
+// Settle returns when the work that no request waits for is done.
+func (e *Engine) Settle() { e.tasks.Wait() }
