@@ -406,6 +406,10 @@ func (r *Request) newPassword(in *putUser, password string) (changed bool, err e
 	if !ok {
 		return false, errUserNotFound
 	}
+	if a.Password == "" {
+		// He comes from a directory; disabling him there must be enough.
+		return false, fault(errOutOfRange, "this user logs in elsewhere and has no password here")
+	}
 	if err := r.acceptable("", password); err != nil {
 		return false, err
 	}

@@ -361,6 +361,10 @@ func TestR5Lockdown(t *testing.T) {
 		if got := get(s.want(s.do("GET", "/user/"+kid+"/"+alice.id, asMaster, ""), 200, "").json(t), "_kmd", "status"); get(got, "val") != "lockedDown" || get(got, "lastChange") == nil {
 			t.Errorf("_kmd.status %v", got)
 		}
+		sessions := s.want(attackAdmin(s).do("GET", "/v4/environments/"+kid+"/users/alice/sessions", "", ""), 200, "")
+		if string(sessions.body) != "[]" {
+			t.Errorf("his sessions are listed: %s", sessions.body)
+		}
 		attackLacks(t, "what others see", s.want(s.do("GET", "/user/"+kid+"/"+alice.id, bob.session(), ""), 200, ""), "lockedDown")
 	}
 	locked()
@@ -492,6 +496,9 @@ func TestIdentityDance(t *testing.T) {
 	}
 	// The user of a directory has no password, and none can be set by mail.
 	s.want(attackLogin(s, get(in, "username").(string), ""), 401, "InvalidCredentials")
+	for _, who := range []string{"Kinvey " + get(in, "_kmd", "authtoken").(string), asMaster} {
+		s.want(s.do("PUT", path+"/"+id.(string), who, `{"password":"a password"}`), 400, "ParameterValueOutOfRange")
+	}
 	// Suspended and locked down he stays out.
 	s.want(s.do("POST", "/rpc/"+kid+"/lockdown-user", asMaster, `{"userId":"`+id.(string)+`","setLockdownStateTo":true}`), 204, "")
 	s.want(s.do("POST", login, asApp, bridged("good-ann")), 401, "UserLockedDown")

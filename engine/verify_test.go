@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -343,6 +344,36 @@ func TestAttackTokenOfAnotherLink(t *testing.T) {
 	for _, h := range []string{"Kinvey " + token(reset), basic("alice", token(reset)), basic(kid, token(reset))} {
 		s.want(s.do("GET", "/user/"+kid+"/_me", h, ""), 401, "InvalidCredentials")
 	}
+}
+
+// Who comes from a directory is disabled there: no mail opens another door.
+func TestAttackResetOfDirectoryUser(t *testing.T) {
+	box := newPostbox()
+	s := start(t, withPost(box), func(o *options) { o.config.Identities = vouch{} })
+	s.want(s.do("POST", "/user/"+kid, asApp, `{"username":"ann","password":"x","email":"ann@example.org","_socialIdentity":{"kinveyAuth":{"access_token":"good-ann"}}}`), 201, "")
+	s.want(attackLogin(s, "ann", "x"), 401, "InvalidCredentials")
+	s.rpc("ann", resetInitiate)
+	s.rpc("ann@example.org", resetInitiate)
+	box.none(s)
+}
+
+// A mail that waits goes to the address of the moment at which it is sent.
+func TestMailFollowsTheAddress(t *testing.T) {
+	clock, box := newClock(), newPostbox()
+	s := start(t, withPost(box), withClock(clock))
+	alice := s.signUpWith("alice", "old@example.org")
+	box.fail(errors.New("away"))
+	s.rpc("alice", resetInitiate)
+	s.e.OutboxTried(t, kid, 1)
+	s.want(s.do("PUT", "/user/"+kid+"/"+alice.id, alice.session(), `{"email":"new@example.org"}`), 200, "")
+	box.fail(nil)
+	clock.Add(time.Minute)
+	s.e.OutboxNudge()
+	m := box.next(t)
+	if m.To != "new@example.org" {
+		t.Errorf("mail to %s", m.To)
+	}
+	s.wantPage(s.do("GET", linkOf(t, m), "", ""), 200)
 }
 
 // A token that many use at once works for one.
