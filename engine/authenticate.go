@@ -123,10 +123,10 @@ func (r *Request) byToken(token string) error {
 		return fault(errFeature, "session authentication needs API version 1 or higher")
 	}
 	n, ok := r.view.sessions.Get(string(digest[:]))
-	if ok && r.view.lockedDown(n) {
-		return errLockedDown // on which clients remove what they hold of him
-	}
 	if !ok || !r.view.live(n, r.start) {
+		if ok && r.view.lockedDown(n) {
+			return errLockedDown // on which clients remove what they hold of him
+		}
 		return fault(errCredentials, "Unable to validate the authorization token included in the request")
 	}
 	r.session, r.token = n, token

@@ -73,7 +73,7 @@ type signUp struct {
 	token    auth.Digest
 	identity string    // who he is at the identity bridge, verified
 	imported *imported // nil: nothing is taken over from elsewhere
-	mail     string    // id of a mail that asks him to confirm his address
+	mail     string    // id of a mail that asks him to confirm his address, "" = none
 
 	body []byte // the public form
 	row  privateRow
@@ -124,7 +124,7 @@ func (in *signUp) plan(d *draft) ([]store.Op, error) {
 		p.LastLogin = d.now
 	}
 	var mails []store.Op
-	if address := emailOf(e); s.config.Options.Verification.Auto && address != "" && !p.confirmed(address) && s.outbox.Len() < maxOutbox {
+	if address := emailOf(e); in.mail != "" && address != "" && !p.confirmed(address) && s.outbox.Len() < maxOutbox {
 		p.markAsked(toVerify, address, d.now)
 		mails = append(mails, outboxOp(in.app, in.mail, &outboxRow{Purpose: toVerify, User: in.id, Created: d.now, Next: d.now}))
 	}
@@ -258,7 +258,7 @@ type putUser struct {
 	mint         bool   // open a session for the user after a change of password
 	identity     string // verified, to be linked; "" = keep
 	disconnect   bool   // end the link to an identity
-	mail         string // id of a mail that asks him to confirm a new address
+	mail         string // id of a mail that asks him to confirm a new address, "" = none
 
 	body  []byte
 	after privateRow
@@ -355,7 +355,7 @@ func (in *putUser) plan(d *draft) ([]store.Op, error) {
 	var ops []store.Op
 	if address := emailOf(e); address != emailOf(old) {
 		p.Mail = nil // what was asked for and confirmed was about another address
-		if s.config.Options.Verification.Auto && address != "" && s.outbox.Len() < maxOutbox {
+		if in.mail != "" && address != "" && s.outbox.Len() < maxOutbox {
 			p.markAsked(toVerify, address, d.now)
 			ops = append(ops, outboxOp(in.app, in.mail, &outboxRow{Purpose: toVerify, User: in.id, Created: d.now, Next: d.now}))
 		}

@@ -200,11 +200,15 @@ func (r *Request) answerSignUp(in *signUp, password string) error {
 	if in.session {
 		token, in.token = auth.NewToken(r.e.Random())
 	}
-	in.mail = r.e.newMailID()
+	if r.view.config.Options.Verification.Auto {
+		in.mail = r.e.newMailID()
+	}
 	if err := r.e.committer.submit(r.app, in); err != nil {
 		return err
 	}
-	r.e.outbox.nudge()
+	if in.mail != "" {
+		r.e.outbox.nudge()
+	}
 	if !in.session {
 		token = "" // the commit has decided that there is none yet
 	}
@@ -356,14 +360,18 @@ func (e *Engine) putUser(r *Request) error {
 			return err
 		}
 	}
-	in.mail = e.newMailID()
+	if r.view.config.Options.Verification.Auto {
+		in.mail = e.newMailID()
+	}
 	if err := e.committer.submit(r.app, in); err != nil {
 		return err
 	}
 	if in.phc != "" {
 		e.verified.Drop(id)
 	}
-	e.outbox.nudge()
+	if in.mail != "" {
+		e.outbox.nudge()
+	}
 	if r.subject.Role == acl.RoleMaster {
 		token = "" // a user's token is for himself
 	}

@@ -2,10 +2,12 @@ package engine
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"net/mail"
 	"strings"
 	"testing"
 
@@ -106,4 +108,28 @@ func TestBackoff(t *testing.T) {
 	if got := backoff(1000); got != lastRetry {
 		t.Errorf("backoff(1000) = %s", got)
 	}
+}
+
+// What passes as an address is one address to everybody who reads it, and one
+// line.
+func FuzzMailAddress(f *testing.F) {
+	for _, s := range []string{"a@example.org", "a.b+c@x-y.example.org", "a@b", "a@b\r\nc", "\"a\"@b", "a@b,c@d", "<a@b>", "a@[::1]", "é@b", "a@b.", "a..b@c"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if !mailAddress(s) {
+			return
+		}
+		m := &Mail{ID: "x", From: "postern@example.org", To: s, Subject: "x", Text: "x\n"}
+		read, err := mail.ReadMessage(bytes.NewReader(m.bytes()))
+		if err != nil || read.Header.Get("To") != "<"+s+">" || len(read.Header) != 9 {
+			t.Fatalf("%q: %v, %v", s, read, err)
+		}
+		if len(s) != strings.Count(s, "")-1 || strings.Count(s, "@") != 1 {
+			t.Fatalf("%q passes", s)
+		}
+		if !strings.EqualFold(s, strings.ToLower(s)) || len(strings.ToLower(s)) != len(s) {
+			t.Fatalf("%q folds into another address", s)
+		}
+	})
 }

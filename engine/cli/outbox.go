@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/url"
 	"path/filepath"
 
@@ -24,11 +25,12 @@ func (m *mailSettings) flags(f *pflag.FlagSet) {
 
 // configure sets up the mails of serve. Without a mail server they are written
 // into the data directory; without a public URL there are none.
-func (m *mailSettings) configure(srv *server) error {
+func (m *mailSettings) configure(srv *server, log *slog.Logger) error {
 	if m.publicURL == "" {
 		if m.smtp != "" {
 			return usageError{errors.New("--smtp-url needs --public-url: links in mails are never made from what a client sends")}
 		}
+		log.Info("without --public-url nobody is sent a mail; postern user set-password helps who has lost his")
 		return nil
 	}
 	u, err := url.Parse(m.publicURL)

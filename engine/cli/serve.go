@@ -49,7 +49,7 @@ POSTERN_MASTER_SECRET, POSTERN_OPERATOR_EMAIL, POSTERN_OPERATOR_PASSWORD.`,
 				}
 				srv.config.TrustedProxies = append(srv.config.TrustedProxies, p)
 			}
-			if err := mails.configure(srv); err != nil {
+			if err := mails.configure(srv, log); err != nil {
 				return err
 			}
 			srv.config.Throttle = auth.DefaultLimits
