@@ -298,7 +298,6 @@ type smtpServer struct {
 	t     *testing.T
 	l     net.Listener
 	tls   *tls.Config
-	user  string // wanted by AUTH PLAIN, "" = none
 	got   chan smtpMail
 	mu    sync.Mutex
 	later int // how many connections are answered 421 first
