@@ -35,6 +35,7 @@
 //	app, master secret  32 lower-case hex digits
 //	password            $argon2id$v=19$m=19456,t=2,p=1$<salt>$<tag>   unpadded base64
 //	generated password  $sha256$<digest>                              unpadded base64
+//	imported password   $2a$<cost>$<salt and hash>                    bcrypt, until the next login
 //
 // Tokens and secrets are found and compared by their SHA-256 (Digest).
 package auth

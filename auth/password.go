@@ -99,6 +99,9 @@ func (h *Hasher) Verify(ctx context.Context, encoded, password string, known boo
 	if want, found := strings.CutPrefix(encoded, generatedPrefix); found {
 		return h.verifyGenerated(ctx, want, password, known)
 	}
+	if isBcrypt(encoded) {
+		return h.verifyBcrypt(ctx, encoded, password, known)
+	}
 	stored, err := parsePHC(encoded)
 	if err != nil {
 		return false, false, err

@@ -166,7 +166,7 @@ func TestBadHashes(t *testing.T) {
 		return strings.Join(p, "$")
 	}
 	for name, phc := range map[string]string{
-		"no hash": "pw", "other kind": with(1, "argon2i"), "bcrypt": "$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy",
+		"no hash": "pw", "other kind": with(1, "argon2i"), "bcrypt": "$2b$20$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy",
 		"version": with(2, "v=16"), "no version": strings.Replace(good, "$v=19", "", 1), "cut": good[:len(good)-24],
 		"no tag": with(5, ""), "short tag": with(5, "AAAA"), "long tag": with(5, strings.Repeat("AAAA", 40)), "no salt": with(4, ""),
 		"long salt": with(4, strings.Repeat("AAAA", 40)), "padding": with(5, part[5]+"="), "tail": good + "$", "line end": good + "\n",

@@ -101,7 +101,8 @@ func describeApp(c *appConfig) *jsonObject {
 		flag("refuseLookAlikes", c.Options.LookAlikes).
 		number("sessionIdleTimeout", int64(c.Options.SessionIdle/time.Second)).
 		number("sessionTimeoutInSeconds", int64(c.Options.SessionMax/time.Second)).
-		texts("corsOrigins", c.Options.CORSOrigins)
+		texts("corsOrigins", c.Options.CORSOrigins).
+		raw("emailVerification", c.Options.Verification.json())
 }
 
 func (e *Engine) listApps(r *Request) error {
@@ -214,6 +215,8 @@ func (c *appConfig) set(name string, v document.Value) error {
 		return boolean(&c.Options.PasswordPolicy)
 	case "refuseLookAlikes":
 		return boolean(&c.Options.LookAlikes)
+	case "emailVerification":
+		return c.Options.Verification.set(v)
 	case "sessionIdleTimeout", "sessionTimeoutInSeconds":
 		n, err := number(100 * 365 * 24 * 3600)
 		if err != nil {

@@ -30,7 +30,7 @@ func TestImportGraph(t *testing.T) {
 		"postern":                 {"postern/engine/cli"},
 		"postern/acl":             {"github.com/tidwall/btree", "postern/engine/document"},
 		"postern/acl/oracle":      {},
-		"postern/auth":            {"golang.org/x/crypto/argon2", "golang.org/x/text"},
+		"postern/auth":            {"golang.org/x/crypto/argon2", "golang.org/x/crypto/bcrypt", "golang.org/x/text"},
 		"postern/engine/document": {},
 		"postern/engine/query":    {"postern/engine/document"},
 		"postern/engine/script":   {"github.com/dop251/goja", "postern/engine/document"},

@@ -49,10 +49,15 @@ var attackMatrix = []struct {
 	{"GET /-/ready", attackOpen, "/-/ready", ""},
 	{"GET /-/metrics", attackOpen, "/-/metrics", ""},
 	{"POST /session", attackOpen, "/session", `{}`},
+	{"GET /-/reset/{kid}/{id}/{token}", attackOpen, "/-/reset/K/x/y", ""},
+	{"POST /-/reset/{kid}/{id}/{token}", attackOpen, "/-/reset/K/x/y", ""},
+	{"GET /-/verify/{kid}/{id}/{token}", attackOpen, "/-/verify/K/x/y", ""},
+	{"POST /-/verify/{kid}/{id}/{token}", attackOpen, "/-/verify/K/x/y", ""},
 
 	{"GET /appdata/{kid}", attackBootstrap, "/appdata/K", ""},
 	{"POST /rpc/{kid}/check-username-exists", attackBootstrap, "/rpc/K/check-username-exists", `{"username":"x"}`},
 	{"POST /rpc/{kid}/{name}/user-password-reset-initiate", attackBootstrap, "/rpc/K/x/user-password-reset-initiate", ""},
+	{"POST /rpc/{kid}/user-forgot-username", attackBootstrap, "/rpc/K/user-forgot-username", `{"email":"x@example.org"}`},
 	{"POST /rpc/{kid}/{name}/user-email-verification-initiate", attackBootstrap, "/rpc/K/x/user-email-verification-initiate", ""},
 
 	{"POST /user/{kid}", attackEntrance, "/user/K", `{"username":7}`},
@@ -67,6 +72,7 @@ var attackMatrix = []struct {
 	{"GET /user/{kid}/{id}", attackWork, "/user/K/x", ""},
 	{"PUT /user/{kid}/{id}", attackWork, "/user/K/x", `{}`},
 	{"DELETE /user/{kid}/{id}", attackWork, "/user/K/x", ""},
+	{"DELETE /user/{kid}/{id}/tokens", attackWork, "/user/K/x/tokens", ""},
 	{"POST /appdata/{kid}/{collection}", attackWork, "/appdata/K/things", `{}`},
 	{"GET /appdata/{kid}/{collection}", attackWork, "/appdata/K/things", ""},
 	{"DELETE /appdata/{kid}/{collection}", attackWork, "/appdata/K/things?query={\"x\":9}", ""},
@@ -96,7 +102,13 @@ var attackMatrix = []struct {
 
 	{"GET /group/{kid}", attackRoot, "/group/K", ""},
 	{"POST /rpc/{kid}/remove-collection", attackRoot, "/rpc/K/remove-collection", ""},
+	{"DELETE /user/{kid}", attackRoot, "/user/K?query={\"x\":9}", ""},
+	{"POST /user/{kid}/{id}/_restore", attackRoot, "/user/K/x/_restore", ""},
+	{"POST /rpc/{kid}/lockdown-user", attackRoot, "/rpc/K/lockdown-user", `{"userId":"x","setLockdownStateTo":true}`},
 
+	{"GET /v4/environments/{kid}/outbox", attackManage, "/v4/environments/K/outbox", ""},
+	{"GET /v4/environments/{kid}/outbox/{id}", attackManage, "/v4/environments/K/outbox/x", ""},
+	{"DELETE /v4/environments/{kid}/outbox", attackManage, "/v4/environments/K/outbox", ""},
 	{"GET /v4/environments/{kid}/collections", attackManage, "/v4/environments/K/collections", ""},
 	{"POST /v4/environments/{kid}/collections", attackManage, "/v4/environments/K/collections", `{}`},
 	{"GET /v4/environments/{kid}/collections/{name}", attackManage, "/v4/environments/K/collections/none", ""},

@@ -124,6 +124,9 @@ func (r *Request) byToken(token string) error {
 	}
 	n, ok := r.view.sessions.Get(string(digest[:]))
 	if !ok || !r.view.live(n, r.start) {
+		if ok && r.view.lockedDown(n) {
+			return errLockedDown // on which clients remove what they hold of him
+		}
 		return fault(errCredentials, "Unable to validate the authorization token included in the request")
 	}
 	r.session, r.token = n, token
@@ -140,7 +143,7 @@ func (e *Engine) checkPassword(r *Request, name, password string) (id string, er
 	if id, generation, ok := e.verified.Get(r.app.key, name, password, unixTime(r.start)); ok {
 		a, exists := view.accounts.Get(id)
 		if exists && a.Suspended == 0 && a.Generation == generation && a.Username == name {
-			return id, nil
+			return id, view.mayEnter(id, a)
 		}
 	}
 	id, exists := view.names.Get(name)
@@ -163,7 +166,7 @@ func (e *Engine) checkPassword(r *Request, name, password string) (id string, er
 		e.raiseCost(r, id, a.Generation, password)
 	}
 	e.verified.Put(r.app.key, name, password, id, a.Generation, unixTime(r.start))
-	return id, nil
+	return id, view.mayEnter(id, a)
 }
 
 // verifyPassword is the one way to an Argon2 computation on behalf of a

@@ -208,6 +208,9 @@ func (s *appState) differ(l *appState, say func(string, ...any)) {
 	if s.accounts.Len() != l.accounts.Len() || s.sessions.Len() != l.sessions.Len() || s.names.Len() != l.names.Len() {
 		say("users or sessions differ from the store")
 	}
+	if s.emails.Len() != l.emails.Len() || s.identities.Len() != l.identities.Len() || s.outbox.Len() != l.outbox.Len() {
+		say("mail addresses, identities or the outbox differ from the store")
+	}
 	s.sessions.Scan(func(digest string, n *session) bool {
 		if o, ok := l.sessions.Get(digest); !ok || o.User != n.User || o.Generation != n.Generation {
 			say("a session of user %q differs from the store", n.User)
@@ -215,7 +218,7 @@ func (s *appState) differ(l *appState, say func(string, ...any)) {
 		return true
 	})
 	s.accounts.Scan(func(id string, a *account) bool {
-		if o, ok := l.accounts.Get(id); !ok || o.privateRow != a.privateRow {
+		if o, ok := l.accounts.Get(id); !ok || !bytes.Equal(encodeRow(&o.privateRow), encodeRow(&a.privateRow)) {
 			say("the account of user %q differs from the store", id)
 		}
 		return true

@@ -44,6 +44,16 @@ type Config struct {
 	// Scripts runs the reducers of _group that are not known from a client
 	// library; nil refuses them.
 	Scripts *script.Runner
+	// PublicURL is where clients reach the server: the beginning of every link
+	// in a mail. "": no mail is sent.
+	PublicURL string
+	// Mailer takes the mails that the engine sends; nil: no mail is sent.
+	Mailer Mailer
+	// MailFrom is the sender of mails; "": postern@ the host of PublicURL.
+	MailFrom string
+	// Identities verifies what clients say about who they are elsewhere; nil:
+	// nothing that they say is believed.
+	Identities IdentityVerifier
 	// OnFailure is called once when the store has failed and nothing can be
 	// written any more; the process should end. nil: only logged.
 	OnFailure func(error)

@@ -23,6 +23,14 @@
 // near a query. The store is not read on behalf of a request, except by a
 // backup.
 //
+// # Mails
+//
+// What is to be sent is a row (outbox.go) that goes when the mail was handed
+// over, so a mail is sent at least once. The token of its link is made at that
+// moment, and its digest stands in the row of the user, where it dies with his
+// credentials, his address and its time (verify.go). Whoever asks for a mail
+// cannot tell whether there is anybody to get it.
+//
 // # Invariants
 //
 //	I1  What is acknowledged is durable: it was synced in one piece with

@@ -36,6 +36,7 @@ type Engine struct {
 	quota    *auth.Quota
 	metrics  *engineMetrics
 	cleaner  *cleaner
+	outbox   *outbox
 	tasks    sync.WaitGroup // work that no request waits for
 }
 
@@ -52,6 +53,9 @@ func Open(config Config) (*Engine, error) {
 		return nil, errors.New("an engine needs a store")
 	}
 	config.defaults()
+	if err := config.checkMail(); err != nil {
+		return nil, err
+	}
 	e := &Engine{config: config, driver: config.Driver}
 	if err := e.reload(); err != nil {
 		return nil, fmt.Errorf("loading the store: %w", err)
@@ -66,6 +70,7 @@ func Open(config Config) (*Engine, error) {
 	e.metrics = newMetrics(e)
 	e.committer = newCommitter(e)
 	e.cleaner = startCleaner(e)
+	e.outbox = startOutbox(e)
 	return e, nil
 }
 
@@ -73,6 +78,7 @@ func Open(config Config) (*Engine, error) {
 // ended before.
 func (e *Engine) Close() error {
 	e.cleaner.stop()
+	e.outbox.stop()
 	e.tasks.Wait()
 	e.committer.stop()
 	return e.driver.Close()

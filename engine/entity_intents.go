@@ -19,6 +19,9 @@ func (d *draft) subject(a *app, s acl.Subject) (acl.Subject, error) {
 	if !st.active(s.ID) {
 		return s, fault(errCredentials, "the user is not active any more")
 	}
+	if a, ok := st.accounts.Get(s.ID); ok && a.Locked != 0 {
+		return s, errLockedDown
+	}
 	now, _ := st.subject(s.ID)
 	return now, nil
 }

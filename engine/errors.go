@@ -53,6 +53,8 @@ const (
 	errNoSpace
 	errTimeout
 	errHeaders
+	errLockedDown
+	errUnverified
 	kindCount
 )
 
@@ -85,6 +87,8 @@ var errorTable = [kindCount]row{
 	errScript:             {400, "BLRuntimeError", "The Business Logic script did not complete."},
 	errCredentials:        {401, "InvalidCredentials", "Invalid credentials. Please retry your request with correct credentials."},
 	errInsufficient:       {401, "InsufficientCredentials", "The credentials used to authenticate this request are not authorized to run this operation. Please retry your request with appropriate credentials."},
+	errLockedDown:         {401, "UserLockedDown", "This user has been locked down. Please contact the owner of the app."},
+	errUnverified:         {403, "EmailVerificationRequired", "The e-mail address of this user must be confirmed before he can log in."},
 	errIndirect:           {403, "IndirectCollectionAccessDisallowed", "Please use the appropriate API to access this collection for this app backend."},
 	errConfiguration:      {403, "MissingConfiguration", "This feature is not properly configured for this app backend. Please configure it through the console first, or contact support for more information."},
 	errEntityNotFound:     {404, "EntityNotFound", "This entity not found in the collection."},

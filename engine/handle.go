@@ -293,7 +293,11 @@ func (r *Request) fail(err error) {
 				"who", r.who(), "decision", d.decision.String())
 		}
 	case f.kind == errInternal:
-		log.Error("request failed", "request", r.id, "method", string(r.ctx.Method()), "path", string(r.ctx.Path()), "error", err)
+		path := string(r.ctx.Path())
+		if r.route != nil && strings.HasPrefix(r.route.path, "/-/") {
+			path = r.route.path // the path of a link holds its token
+		}
+		log.Error("request failed", "request", r.id, "method", string(r.ctx.Method()), "path", path, "error", err)
 	case r.e.config.LogDenials && (f.kind == errCredentials || f.kind == errInsufficient):
 		log.Info("denied", "request", r.id, "method", string(r.ctx.Method()), "path", string(r.ctx.Path()),
 			"who", r.who(), "reason", f.Error())

@@ -134,19 +134,3 @@ func (e *Engine) usernameExists(r *Request) error {
 	}
 	return r.json(fasthttp.StatusOK, []byte(body))
 }
-
-// resetPassword and verifyEmail answer 204 whether the user exists or not.
-// This server sends no mail: an administrator sets a new password.
-func (e *Engine) resetPassword(r *Request) error {
-	if err := r.limit(auth.Reset); err != nil {
-		return err
-	}
-	return r.nothing()
-}
-
-func (e *Engine) verifyEmail(r *Request) error {
-	if err := r.limit(auth.Verification); err != nil {
-		return err
-	}
-	return r.nothing()
-}

@@ -29,6 +29,7 @@ const (
 	tableGroupPast  store.Table = 10 // app n: group id that existed once -> ""
 	tableDropped    store.Table = 11 // app n, collection c: "" -> rows still to be cleaned away
 	tableRegrouped  store.Table = 20 // app n: Seq and index -> regroupRow
+	tableOutbox     store.Table = 21 // app n: mail id -> outboxRow of a mail that is to be sent
 )
 
 // The numbers of the reserved collections; every app has both from the start.
@@ -62,6 +63,7 @@ type AppOptions struct {
 	SessionIdle    time.Duration `json:"sessionIdleTimeout"`      // 0: none
 	SessionMax     time.Duration `json:"sessionTimeoutInSeconds"` // 0: none
 	CORSOrigins    []string      `json:"corsOrigins,omitempty"`   // whose pages may use the app, see cors.go
+	Verification   verification  `json:"emailVerification"`
 }
 
 // A secret is the digest of an app or master secret; two may live while one
@@ -92,6 +94,11 @@ type privateRow struct {
 	Generation uint64 `json:"generation"`          // moved to end every session and cached credential
 	Suspended  int64  `json:"suspended,omitempty"` // Unix ms since when, 0 = active
 	LastLogin  int64  `json:"lastLogin,omitempty"` // Unix ms
+	Locked     int64  `json:"locked,omitempty"`    // Unix ms since when he is locked down, 0 = not
+	Identity   string `json:"identity,omitempty"`  // who he is at the identity bridge, verified; "" = nobody
+	// Mail is what mails to him have led to, nil = nothing. It is replaced,
+	// never changed.
+	Mail *mailRow `json:"mail,omitempty"`
 }
 
 // sessionRow is one session; its key is the digest of the token.

@@ -31,6 +31,9 @@ type appState struct {
 	groups       *acl.Groups
 	groupPast    *btree.Map[string, struct{}]
 	dropped      *btree.Map[uint32, struct{}] // collections whose rows are still to be cleaned away
+	emails       *btree.Map[string, struct{}] // mail address, user id (see emailKey)
+	identities   *btree.Map[string, string]   // verified identity -> user id
+	outbox       *btree.Map[string, *outboxRow]
 
 	regrouped *btree.Map[string, *regroupRow] // Seq and index -> whose groups were changed then
 
@@ -83,6 +86,9 @@ func newAppState(config *appConfig) *appState {
 		groupPast:    new(btree.Map[string, struct{}]),
 		dropped:      new(btree.Map[uint32, struct{}]),
 		regrouped:    new(btree.Map[string, *regroupRow]),
+		emails:       new(btree.Map[string, struct{}]),
+		identities:   new(btree.Map[string, string]),
+		outbox:       new(btree.Map[string, *outboxRow]),
 		owned:        map[*collection]bool{},
 	}
 	return s
@@ -112,6 +118,9 @@ func (s *appState) clone() *appState {
 	c.groupPast = s.groupPast.Copy()
 	c.dropped = s.dropped.Copy()
 	c.regrouped = s.regrouped.Copy()
+	c.emails = s.emails.Copy()
+	c.identities = s.identities.Copy()
+	c.outbox = s.outbox.Copy()
 	c.owned = map[*collection]bool{}
 	return &c
 }
@@ -214,6 +223,8 @@ func (s *appState) apply(key store.Key, value []byte, seq store.Seq, index uint3
 		} else {
 			s.dropped.Set(key.Collection, struct{}{})
 		}
+	case tableOutbox:
+		return s.applyOutbox(key.ID, value)
 	default:
 		return fmt.Errorf("row of unknown table %d", key.Table)
 	}
@@ -260,6 +271,9 @@ func (s *appState) applyPrivate(user string, value []byte) error {
 	if existed {
 		s.names.Delete(old.Username)
 		s.countSkeleton(old.Username, -1)
+		if old.Identity != "" {
+			s.identities.Delete(old.Identity)
+		}
 	}
 	var p *account
 	if value == nil {
@@ -273,6 +287,9 @@ func (s *appState) applyPrivate(user string, value []byte) error {
 		s.accounts.Set(user, p)
 		s.names.Set(p.Username, user)
 		s.countSkeleton(p.Username, 1)
+		if p.Identity != "" {
+			s.identities.Set(p.Identity, user)
+		}
 	}
 	// A suspended user is in the id map but not in the index.
 	before, now := existed && old.Suspended == 0, p != nil && p.Suspended == 0
@@ -314,8 +331,11 @@ func (s *appState) applyEntity(key store.Key, value []byte, seq store.Seq, index
 	}
 	listed := c.number != userCollection || s.active(key.ID)
 	c.replace(old, e, listed)
-	if c.number == groupCollection {
+	switch c.number {
+	case groupCollection:
 		return s.applyGroup(c, old, e)
+	case userCollection:
+		s.indexEmail(old, e)
 	}
 	return nil
 }
@@ -449,7 +469,7 @@ func (s *appState) sessionsOf(user string, fn func(*session) bool) {
 // not run out.
 func (s *appState) live(n *session, now int64) bool {
 	p, ok := s.accounts.Get(n.User)
-	if !ok || p.Suspended != 0 || p.Generation != n.Generation {
+	if !ok || p.Suspended != 0 || p.Locked != 0 || p.Generation != n.Generation {
 		return false
 	}
 	o := s.config.Options

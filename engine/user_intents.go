@@ -71,9 +71,12 @@ type signUp struct {
 	sentText []byte
 	session  bool // open one at once
 	token    auth.Digest
+	identity string    // who he is at the identity bridge, verified
+	imported *imported // nil: nothing is taken over from elsewhere
+	mail     string    // id of a mail that asks him to confirm his address, "" = none
 
-	body      []byte // the public form
-	lastLogin int64  // Unix ms, 0 without a session
+	body []byte // the public form
+	row  privateRow
 }
 
 func (in *signUp) audit() auditLine {
@@ -88,25 +91,47 @@ func (in *signUp) plan(d *draft) ([]store.Op, error) {
 	if _, taken := s.user(in.id); taken {
 		return nil, errUserExists
 	}
+	if _, taken := s.identities.Get(in.identity); taken {
+		return nil, errUserExists
+	}
 	c := s.collection("user")
 	grants := acl.ACL{}
 	if in.sent != nil {
 		grants = *in.sent
 	}
-	grants.Creator = in.id // a user owns his own record
-	e := newEntity(in.id, in.members, acl.Position(c.check.Next), &grants, acl.AppendText(nil, in.sentText, in.id), d.now, d.now)
+	if in.imported == nil || grants.Creator == "" {
+		grants.Creator = in.id // a user owns his own record
+	}
+	ect, lmt := d.now, d.now
+	p := &privateRow{Generation: 1}
+	if in.imported != nil {
+		*p = in.imported.row
+		p.Generation = 1
+		if in.imported.ect != 0 {
+			ect, lmt = in.imported.ect, in.imported.ect
+		}
+		lmt = max(lmt, in.imported.lmt)
+	}
+	p.Username, p.Password, p.Identity = in.username, in.phc, in.identity
+	e := newEntity(in.id, in.members, acl.Position(c.check.Next), &grants, acl.AppendText(nil, in.sentText, grants.Creator), ect, lmt)
 	if len(e.row) > maxRow {
 		return nil, fault(errTooLarge, "a user with his _acl has at most %d bytes", maxRow)
 	}
-	p := &privateRow{Username: in.username, Password: in.phc, Generation: 1}
+	if v := s.config.Options.Verification; v.keepsOut(e.ect) && in.identity == "" && !p.confirmed(emailOf(e)) {
+		in.session = false
+	}
 	if in.session {
 		p.LastLogin = d.now
 	}
-	in.body, in.lastLogin = e.body(), p.LastLogin
-	ops := []store.Op{
-		privateOp(in.app, in.id, p),
-		{Key: store.Key{App: in.app.number, Table: tableEntity, Collection: userCollection, ID: in.id}, Value: e.row},
+	var mails []store.Op
+	if address := emailOf(e); in.mail != "" && address != "" && !p.confirmed(address) && s.outbox.Len() < maxOutbox {
+		p.markAsked(toVerify, address, d.now)
+		mails = append(mails, outboxOp(in.app, in.mail, &outboxRow{Purpose: toVerify, User: in.id, Created: d.now, Next: d.now}))
 	}
+	in.body, in.row = e.body(), *p
+	ops := append(mails, privateOp(in.app, in.id, p), store.Op{
+		Key: store.Key{App: in.app.number, Table: tableEntity, Collection: userCollection, ID: in.id}, Value: e.row,
+	})
 	if in.session {
 		ops = append(ops, openSession(s, in.app, in.id, in.token, p.Generation, d.now)...)
 	}
@@ -122,7 +147,7 @@ type openLogin struct {
 	token      auth.Digest
 
 	body []byte
-	now  int64
+	row  privateRow
 }
 
 func (in *openLogin) audit() auditLine {
@@ -136,9 +161,12 @@ func (in *openLogin) plan(d *draft) ([]store.Op, error) {
 	if !ok || !listed || a.Suspended != 0 || a.Generation != in.generation {
 		return nil, errCredentials
 	}
+	if err := s.mayEnter(in.user, a); err != nil {
+		return nil, err
+	}
 	p := a.privateRow
 	p.LastLogin = d.now
-	in.body, in.now = e.body(), d.now
+	in.body, in.row = e.body(), p
 	ops := openSession(s, in.app, in.user, in.token, p.Generation, d.now)
 	return append(ops, privateOp(in.app, in.user, &p)), nil
 }
@@ -227,7 +255,10 @@ type putUser struct {
 	generation   uint64 // that the requester was verified at, for a change of password
 	passwordOnly bool   // nothing but the password changes
 	token        auth.Digest
-	mint         bool // open a session for the user after a change of password
+	mint         bool   // open a session for the user after a change of password
+	identity     string // verified, to be linked; "" = keep
+	disconnect   bool   // end the link to an identity
+	mail         string // id of a mail that asks him to confirm a new address, "" = none
 
 	body  []byte
 	after privateRow
@@ -307,13 +338,29 @@ func (in *putUser) plan(d *draft) ([]store.Op, error) {
 			p.Password = in.phc
 			p.Generation++
 		}
+		if in.disconnect {
+			p.Identity = ""
+		}
+		if in.identity != "" {
+			if holder, taken := s.identities.Get(in.identity); taken && holder != in.id {
+				return nil, errUserExists
+			}
+			p.Identity = in.identity
+		}
 	}
 	e, err := in.compose(d, s, subject, old, p.Username)
 	if err != nil {
 		return nil, err
 	}
-	in.after = p
 	var ops []store.Op
+	if address := emailOf(e); address != emailOf(old) {
+		p.Mail = nil // what was asked for and confirmed was about another address
+		if in.mail != "" && address != "" && s.outbox.Len() < maxOutbox {
+			p.markAsked(toVerify, address, d.now)
+			ops = append(ops, outboxOp(in.app, in.mail, &outboxRow{Purpose: toVerify, User: in.id, Created: d.now, Next: d.now}))
+		}
+	}
+	in.after = p
 	if p != a.privateRow {
 		ops = append(ops, privateOp(in.app, in.id, &p))
 	}
@@ -386,46 +433,4 @@ func accountMember(key document.Value) bool {
 		}
 	}
 	return false
-}
-
-// removeUser suspends a user or deletes him for good.
-type removeUser struct {
-	app     *app
-	subject acl.Subject
-	id      string
-	hard    bool
-}
-
-func (*removeUser) frugal() {}
-
-func (in *removeUser) audit() auditLine {
-	act := "suspend user"
-	if in.hard {
-		act = "delete user"
-	}
-	return auditLine{By: subjectName(in.subject), Act: act, App: in.app.key, Item: in.id}
-}
-
-func (in *removeUser) plan(d *draft) ([]store.Op, error) {
-	_, old, a, err := d.userToWrite(in.app, in.subject, in.id)
-	if err != nil {
-		return nil, err
-	}
-	if !in.hard {
-		p := a.privateRow
-		if p.Suspended == 0 {
-			p.Suspended = d.now
-			p.Generation++
-		}
-		return []store.Op{privateOp(in.app, in.id, &p)}, nil
-	}
-	ops := []store.Op{
-		{Key: store.Key{App: in.app.number, Table: tableEntity, Collection: userCollection, ID: in.id}, Before: old.grants()},
-		{Key: store.Key{App: in.app.number, Table: tablePrivate, Collection: userCollection, ID: in.id}},
-	}
-	d.state(in.app).sessionsOf(in.id, func(n *session) bool {
-		ops = append(ops, sessionOp(in.app, n.digest, nil))
-		return true
-	})
-	return ops, nil
 }

@@ -17,13 +17,15 @@ type userBody struct {
 	entityBody        // custom fields, _acl
 	username   string // "" when absent, null or empty
 	password   string
-	email      []byte // JSON text, nil when absent or null
-	social     bool   // a _socialIdentity that says something
-	passwords  bool   // there is a password member
-	only       bool   // nothing but a password, null or not
+	email      []byte         // JSON text, nil when absent or null
+	social     document.Value // his _socialIdentity, borrowed
+	passwords  bool           // there is a password member
+	only       bool           // nothing but a password, null or not
 }
 
-func readUser(doc document.Value) (*userBody, error) {
+// readUser takes a user apart. With hashed a password may be an object, which
+// is passed over.
+func readUser(doc document.Value, hashed bool) (*userBody, error) {
 	b := &userBody{only: doc.Len() > 0}
 	for key, v := range doc.Members() {
 		switch {
@@ -34,6 +36,9 @@ func readUser(doc document.Value) (*userBody, error) {
 			}
 			b.username = text
 		case key.TextIs("password"):
+			if hashed && v.Kind() == document.Object {
+				continue // see readImport
+			}
 			text, err := textOrNull("password", v)
 			if err != nil {
 				return nil, err
@@ -48,7 +53,7 @@ func readUser(doc document.Value) (*userBody, error) {
 				b.email = append([]byte(nil), v.Raw()...)
 			}
 		case key.TextIs("_socialIdentity"):
-			b.social = v.Kind() != document.Null && v.Len() > 0
+			b.social = v
 		case key.TextIs("_acl"):
 			if err := b.readACL(v); err != nil {
 				return nil, err
@@ -128,26 +133,44 @@ func (e *Engine) signUp(r *Request) error {
 	if err != nil {
 		return err
 	}
-	b, err := readUser(doc)
+	b, err := readUser(doc, r.importing())
 	if err != nil {
 		return err
-	}
-	if b.social {
-		// Nothing a client says about who he is elsewhere is believed.
-		return fault(errConfiguration, "no identity provider is configured for this app")
 	}
 	if err := r.acceptable(b.username, b.password); err != nil {
 		return err
 	}
 	in := &signUp{app: r.app, id: e.newID(), username: b.username, sent: b.acl, sentText: b.aclText, session: r.version < 6}
+	if r.importing() {
+		if in.imported, err = readImport(doc, text(b.email)); err != nil {
+			return err
+		}
+		if in.imported.id != "" {
+			in.id = in.imported.id
+		}
+		in.phc, in.session = in.imported.phc, false
+	}
+	claim, err := claims(b.social)
+	if err != nil {
+		return err
+	}
+	if claim.Kind() == document.Object {
+		if in.identity, err = r.verifyIdentity(claim); err != nil {
+			return err
+		}
+		b.password = ""
+	}
 	if in.username == "" {
 		in.username = e.newUUID()
 	}
 	password := b.password
-	if password == "" {
+	switch {
+	case in.phc != "", in.identity != "":
+		// He is known by what he brings, and has no password that we could show.
+	case password == "":
 		password = auth.NewSecret(e.Random())
 		in.phc = auth.HashGenerated(password)
-	} else {
+	default:
 		if _, taken := r.view.names.Get(in.username); taken {
 			return errUserExists // known before the costly hash; decided again in the commit
 		}
@@ -163,37 +186,46 @@ func (e *Engine) signUp(r *Request) error {
 	}
 	own.members = append(own.members, b.members...)
 	in.members = own.withID(in.id)
+	return r.answerSignUp(in, password)
+}
+
+// answerSignUp submits a sign-up and answers with the new user: the one answer
+// that carries a password.
+func (r *Request) answerSignUp(in *signUp, password string) error {
+	if in.id == r.app.key {
+		return fault(errIdentifier, "a user cannot have the app key as his _id")
+	}
 	token := ""
 	if in.session {
-		token, in.token = auth.NewToken(e.Random())
+		token, in.token = auth.NewToken(r.e.Random())
 	}
-	if err := e.committer.submit(r.app, in); err != nil {
+	if r.view.config.Options.Verification.Auto {
+		in.mail = r.e.newMailID()
+	}
+	if err := r.e.committer.submit(r.app, in); err != nil {
 		return err
 	}
-	// The one answer that carries a password.
-	body := spliceKMD(in.body, token, in.lastLogin, 0)
-	body = append(body[:len(body)-1], `,"password":`...)
-	body = append(document.AppendQuote(body, password), '}')
+	if in.mail != "" {
+		r.e.outbox.nudge()
+	}
+	if !in.session {
+		token = "" // the commit has decided that there is none yet
+	}
+	body := accountForm(r.app.key, token, in.body, &in.row)
+	if password != "" {
+		body = append(body[:len(body)-1], `,"password":`...)
+		body = append(document.AppendQuote(body, password), '}')
+	}
 	r.location("user", in.id)
 	return r.json(fasthttp.StatusCreated, body)
 }
 
-// spliceKMD adds to the _kmd of a user's public form what only he and the
-// master see: his token, when he last logged in, since when he is suspended.
-// Every body that we make ends with the _kmd.
-func spliceKMD(body []byte, token string, lastLogin, suspended int64) []byte {
-	out := append(make([]byte, 0, len(body)+192), body[:len(body)-2]...)
-	if lastLogin != 0 {
-		out = append(appendTime(append(out, `,"llt":"`...), lastLogin), '"')
+// text returns what a JSON string says, "" for none.
+func text(raw []byte) string {
+	if raw == nil {
+		return ""
 	}
-	if suspended != 0 {
-		out = appendTime(append(out, `,"status":{"val":"disabled","lastChange":"`...), suspended)
-		out = append(out, `"}`...)
-	}
-	if token != "" {
-		out = document.AppendQuote(append(out, `,"authtoken":`...), token)
-	}
-	return append(out, "}}"...)
+	return document.Trusted(raw).Text()
 }
 
 // credentialsIn reads the name and password of a login.
@@ -211,7 +243,7 @@ func (e *Engine) login(r *Request) error {
 		return err
 	}
 	if s := doc.Get("_socialIdentity"); s.Kind() == document.Object && s.Len() > 0 {
-		return fault(errConfiguration, "no identity provider is configured for this app")
+		return e.loginByIdentity(r, s)
 	}
 	name, password, err := credentialsIn(doc, "username")
 	if err != nil {
@@ -222,13 +254,18 @@ func (e *Engine) login(r *Request) error {
 		return err
 	}
 	a, _ := r.view.accounts.Get(id)
+	return r.openSession(id, a)
+}
+
+// openSession logs in a user who was verified as of the account.
+func (r *Request) openSession(id string, a *account) error {
 	in := &openLogin{app: r.app, user: id, generation: a.Generation}
-	token, digest := auth.NewToken(e.Random())
+	token, digest := auth.NewToken(r.e.Random())
 	in.token = digest
-	if err := e.committer.submit(r.app, in); err != nil {
+	if err := r.e.committer.submit(r.app, in); err != nil {
 		return err
 	}
-	return r.json(fasthttp.StatusOK, spliceKMD(in.body, token, in.now, 0))
+	return r.json(fasthttp.StatusOK, accountForm(r.app.key, token, in.body, &in.row))
 }
 
 func (e *Engine) logout(r *Request) error {
@@ -252,7 +289,7 @@ func (e *Engine) me(r *Request) error {
 	if r.version >= 6 {
 		token = ""
 	}
-	return r.json(fasthttp.StatusOK, spliceKMD(ent.body(), token, a.LastLogin, 0))
+	return r.json(fasthttp.StatusOK, accountForm(r.app.key, token, ent.body(), &a.privateRow))
 }
 
 func (e *Engine) getUser(r *Request) error {
@@ -265,7 +302,7 @@ func (e *Engine) getUser(r *Request) error {
 		return err
 	}
 	if himself(r.subject, id) {
-		return r.json(fasthttp.StatusOK, spliceKMD(ent.body(), "", a.LastLogin, a.Suspended))
+		return r.json(fasthttp.StatusOK, accountForm(r.app.key, "", ent.body(), &a.privateRow))
 	}
 	if err := r.decide(r.view.collection("user").level, ent.acl, acl.Read); err != nil {
 		return err
@@ -286,7 +323,7 @@ func (e *Engine) putUser(r *Request) error {
 	if err != nil {
 		return err
 	}
-	b, err := readUser(doc)
+	b, err := readUser(doc, false)
 	if err != nil {
 		return err
 	}
@@ -318,6 +355,12 @@ func (e *Engine) putUser(r *Request) error {
 		if err := r.acceptable(in.username, ""); err != nil {
 			return err
 		}
+		if err := r.connect(in, b.social); err != nil {
+			return err
+		}
+	}
+	if r.view.config.Options.Verification.Auto {
+		in.mail = e.newMailID()
 	}
 	if err := e.committer.submit(r.app, in); err != nil {
 		return err
@@ -325,13 +368,42 @@ func (e *Engine) putUser(r *Request) error {
 	if in.phc != "" {
 		e.verified.Drop(id)
 	}
+	if in.mail != "" {
+		e.outbox.nudge()
+	}
 	if r.subject.Role == acl.RoleMaster {
 		token = "" // a user's token is for himself
 	}
 	if himself(r.subject, id) {
-		return r.json(fasthttp.StatusOK, spliceKMD(in.body, token, in.after.LastLogin, in.after.Suspended))
+		return r.json(fasthttp.StatusOK, accountForm(r.app.key, token, in.body, &in.after))
 	}
 	return r.json(fasthttp.StatusOK, in.body)
+}
+
+// connect reads what an update says of the user's identities. One that was
+// verified is linked, null ends the link. What clients echo carries no proof,
+// so it changes nothing.
+func (r *Request) connect(in *putUser, social document.Value) error {
+	if social.Kind() != document.Object {
+		return nil
+	}
+	var err error
+	for key, v := range social.Members() {
+		switch {
+		case v.Kind() == document.Null && key.TextIs(bridge):
+			in.disconnect = true
+		case v.Get("access_token").Kind() != document.String:
+			// Nothing to verify.
+		case !key.TextIs(bridge):
+			err = errors.Join(err, fault(errConfiguration, "no such identity provider is configured for this app"))
+		default:
+			// Not InvalidCredentials: his session is as good as before.
+			if in.identity, err = r.verifyIdentity(v); err != nil && errors.Is(err, errCredentials) {
+				err = fault(errOutOfRange, "the identity could not be verified")
+			}
+		}
+	}
+	return err
 }
 
 // newPassword hashes a password that a user is to get. A client that echoes
@@ -340,6 +412,10 @@ func (r *Request) newPassword(in *putUser, password string) (changed bool, err e
 	a, ok := r.view.accounts.Get(in.id)
 	if !ok {
 		return false, errUserNotFound
+	}
+	if a.Password == "" {
+		// He comes from a directory; disabling him there must be enough.
+		return false, fault(errOutOfRange, "this user logs in elsewhere and has no password here")
 	}
 	if err := r.acceptable("", password); err != nil {
 		return false, err
@@ -352,27 +428,6 @@ func (r *Request) newPassword(in *putUser, password string) (changed bool, err e
 	in.generation = a.Generation
 	in.phc, err = r.e.hasher.Hash(context.Background(), r.e.Random(), password)
 	return err == nil, err
-}
-
-func (e *Engine) deleteUser(r *Request) error {
-	id := r.param(0)
-	if err := validID(id); err != nil {
-		return err
-	}
-	args := r.ctx.QueryArgs()
-	hard := r.version < 2
-	switch {
-	case string(args.Peek("hard")) == "true":
-		hard = true
-	case string(args.Peek("hard")) == "false", string(args.Peek("soft")) == "true":
-		hard = false
-	}
-	in := &removeUser{app: r.app, subject: r.subject, id: id, hard: hard}
-	if err := e.committer.submit(r.app, in); err != nil {
-		return err
-	}
-	e.verified.Drop(id)
-	return r.nothing()
 }
 
 // raiseCost stores a password anew after the parameters were raised. The

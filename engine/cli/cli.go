@@ -78,7 +78,7 @@ func newRoot(s streams) *cobra.Command {
 	root.AddCommand(
 		devCommand(s), serveCommand(s), checkCommand(s), versionCommand(s),
 		appCommand(s), collectionCommand(s), userCommand(s), sessionCommand(s), groupCommand(s),
-		operatorCommand(s), backupCommand(s), restoreCommand(s),
+		operatorCommand(s), outboxCommand(s), backupCommand(s), restoreCommand(s),
 		scriptCommand(s),
 	)
 	for _, c := range root.Commands() {

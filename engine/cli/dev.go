@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,6 +65,8 @@ removed at the end. Every denial is logged with its reason.
 			if srv.config.Scripts, err = scripts(); err != nil {
 				return err
 			}
+			srv.ownLinks = true
+			srv.config.Mailer = engine.NewOutboxDir(filepath.Join(srv.dir, "outbox"))
 			srv.prepare = func(e *engine.Engine) error {
 				if e.HasApps() {
 					return nil

@@ -19,6 +19,7 @@ func serveCommand(s streams) *cobra.Command {
 	var cert, key string
 	var proxies []string
 	var groupScripts bool
+	var mails mailSettings
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the apps of a data directory",
@@ -58,6 +59,9 @@ POSTERN_MASTER_SECRET, POSTERN_OPERATOR_EMAIL, POSTERN_OPERATOR_PASSWORD.`,
 					log.Warn("the memory of scripts is not bounded on this platform, only their time")
 				}
 			}
+			if err := mails.configure(srv, log); err != nil {
+				return err
+			}
 			srv.config.Throttle = auth.DefaultLimits
 			srv.config.Quota = auth.DefaultQuota
 			srv.prepare = func(e *engine.Engine) error { return firstStart(s, e) }
@@ -72,6 +76,7 @@ POSTERN_MASTER_SECRET, POSTERN_OPERATOR_EMAIL, POSTERN_OPERATOR_PASSWORD.`,
 	f.StringSliceVar(&proxies, "trusted-proxy", nil, "address or prefix of a proxy whose X-Forwarded-For is believed (repeat)")
 	f.BoolVar(&srv.insecure, "insecure-http", false, "plain HTTP on an address that is not loopback")
 	f.BoolVar(&groupScripts, "group-scripts", false, "run any JavaScript in _group, in processes with bounds")
+	mails.flags(f)
 	f.BoolVar(&srv.options.AcceptLoss, "accept-loss", false, "start although acknowledged writes are missing")
 	return c
 }

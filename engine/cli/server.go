@@ -27,6 +27,8 @@ type server struct {
 	insecure     bool
 	options      store.Options
 	config       engine.Config
+	// ownLinks makes links in mails point at the address that is listened on.
+	ownLinks bool
 	// ready is called with the address when the server answers.
 	ready func(url string) error
 	// prepare is called with the engine before it answers anybody.
@@ -47,6 +49,14 @@ func (s *server) run(log *slog.Logger) (err error) {
 	if err != nil {
 		return fmt.Errorf("opening %s: %w", s.dir, err)
 	}
+	scheme := "http"
+	if s.certificates != nil {
+		scheme = "https"
+	}
+	url := scheme + "://" + l.Addr().String()
+	if s.ownLinks {
+		s.config.PublicURL = url
+	}
 	ended := make(chan error, 4)
 	s.config.Driver = driver
 	s.config.Logger = log
@@ -66,14 +76,9 @@ func (s *server) run(log *slog.Logger) (err error) {
 	public, local := engine.NewServer(e, false), engine.NewServer(e, true)
 	public.Serve(l, func(err error) { ended <- err })
 	local.Serve(admin, func(err error) { ended <- err })
-	scheme := "http"
-	if s.certificates != nil {
-		scheme = "https"
-	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
-	url := scheme + "://" + l.Addr().String()
 	if err = s.ready(url); err == nil {
 		log.Info("serving", "url", url, "data", s.dir, "version", Version)
 		err = s.wait(log, signals, ended)
