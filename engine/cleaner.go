@@ -46,6 +46,12 @@ func (c *cleaner) run() {
 		case <-c.wake:
 		}
 		for _, a := range c.e.apps.Load().byNumber {
+			if a.view.Load().config.Deleted != 0 {
+				if err := c.cleanApp(a); err != nil && !errors.Is(err, errStopped) {
+					c.e.config.Logger.Error("cleaning a deleted app", "app", a.key, "error", err)
+				}
+				continue
+			}
 			a.view.Load().dropped.Scan(func(number uint32, _ struct{}) bool {
 				err := c.clean(a, number)
 				if err != nil && !errors.Is(err, errStopped) {
@@ -53,6 +59,25 @@ func (c *cleaner) run() {
 				}
 				return err == nil
 			})
+		}
+	}
+}
+
+// cleanApp removes the rows of a deleted app. Its settings stay: they hold its
+// key and its number, which nobody gets again.
+func (c *cleaner) cleanApp(a *app) error {
+	for {
+		select {
+		case <-c.quit:
+			return errStopped
+		default:
+		}
+		keys, err := c.batch(store.OfApp(a.number))
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		if err := c.e.committer.submit(a, &wipe{app: a, keys: keys}); err != nil {
+			return err
 		}
 	}
 }
@@ -65,7 +90,7 @@ func (c *cleaner) clean(a *app, number uint32) error {
 			return errStopped
 		default:
 		}
-		keys, err := c.batch(a, number)
+		keys, err := c.batch(store.OfCollection(a.number, tableEntity, number))
 		if err != nil {
 			return err
 		}
@@ -85,14 +110,14 @@ func (c *cleaner) clean(a *app, number uint32) error {
 var errEnough = errors.New("enough")
 
 // batch returns the keys of some rows that are left.
-func (c *cleaner) batch(a *app, number uint32) ([]store.Key, error) {
+func (c *cleaner) batch(rows store.Prefix) ([]store.Key, error) {
 	view, err := c.e.driver.View()
 	if err != nil {
 		return nil, err
 	}
 	defer view.Close()
 	var keys []store.Key
-	err = view.Scan(store.OfCollection(a.number, tableEntity, number), func(row store.Row) error {
+	err = view.Scan(rows, func(row store.Row) error {
 		keys = append(keys, row.Key)
 		if len(keys) == cleanBatch {
 			return errEnough
@@ -115,7 +140,8 @@ type wipe struct {
 func (*wipe) frugal() {}
 
 func (in *wipe) plan(d *draft) ([]store.Op, error) {
-	if _, dropped := d.state(in.app).dropped.Get(in.number); !dropped {
+	s := d.state(in.app)
+	if _, dropped := s.dropped.Get(in.number); !dropped && s.config.Deleted == 0 {
 		return nil, nil
 	}
 	ops := make([]store.Op, len(in.keys))

@@ -17,7 +17,8 @@ type setCollection struct {
 	by     string
 	name   string
 	level  acl.Level
-	insert bool // an existing one is an error
+	text   []byte // the permissions by role that say so, nil: they came as a level
+	insert bool   // an existing one is an error
 
 	created bool
 }
@@ -32,16 +33,26 @@ func (in *setCollection) plan(d *draft) ([]store.Op, error) {
 	if c == nil {
 		in.created = true
 		_, ops := newCollectionOps(s, in.name, in.level)
-		return ops, nil
+		return append(ops, in.note(s)...), nil
 	}
 	in.created = false
 	if in.insert {
 		return nil, fault(errBadRequest, "collection %q exists", in.name)
 	}
-	return []store.Op{{
+	ops := []store.Op{{
 		Key:   store.Key{App: in.app.number, Table: tableCollection, ID: in.name},
 		Value: encodeRow(&collectionRow{Number: c.number, Level: in.level}),
-	}}, nil
+	}}
+	return append(ops, in.note(s)...), nil
+}
+
+// note keeps the permissions by role as they came, or forgets earlier ones.
+func (in *setCollection) note(s *appState) []store.Op {
+	name := notePermissions + in.name
+	if _, had := s.notes.Get(name); had || in.text != nil {
+		return []store.Op{noteOp(in.app, name, in.text)}
+	}
+	return nil
 }
 
 // dropCollection removes a collection. Its entities are unreachable from then
@@ -59,14 +70,19 @@ func (in *dropCollection) audit() auditLine {
 }
 
 func (in *dropCollection) plan(d *draft) ([]store.Op, error) {
-	c := d.state(in.app).collection(in.name)
+	s := d.state(in.app)
+	c := s.collection(in.name)
 	if c == nil {
 		return nil, errCollectionNotFound
 	}
-	return []store.Op{
+	ops := []store.Op{
 		{Key: store.Key{App: in.app.number, Table: tableDropped, Collection: c.number}, Value: []byte{}},
 		{Key: store.Key{App: in.app.number, Table: tableCollection, ID: in.name}},
-	}, nil
+	}
+	if _, had := s.notes.Get(notePermissions + in.name); had {
+		ops = append(ops, noteOp(in.app, notePermissions+in.name, nil))
+	}
+	return ops, nil
 }
 
 // manager names who manages, for the audit.
@@ -86,10 +102,28 @@ func managed(name string) error {
 	return validCollection(name)
 }
 
-func appendCollection(dst []byte, name string, level acl.Level) []byte {
-	dst = document.AppendQuote(append(dst, `{"name":`...), name)
-	dst = document.AppendQuote(append(dst, `,"permissions":`...), level.WireName())
+func appendCollection(dst []byte, s *appState, c *collection) []byte {
+	dst = document.AppendQuote(append(dst, `{"name":`...), c.name)
+	dst = append(append(dst, `,"permissions":`...), s.permissions(c)...)
 	return append(dst, '}')
+}
+
+// answerCollection shows a collection as it is after a change.
+func (r *Request) answerCollection(status int, name string) error {
+	s := r.app.view.Load()
+	c := s.collection(name)
+	if c == nil {
+		return errCollectionNotFound // dropped meanwhile
+	}
+	return r.json(status, appendCollection(nil, s, c))
+}
+
+// internalOnly refuses a collection whose data would live elsewhere.
+func internalOnly(doc document.Value) error {
+	if v := doc.Get("dataLink"); v.Kind() != document.Missing && v.Kind() != document.Null {
+		return fault(errConfiguration, "this server has no external collections: dataLink must be null")
+	}
+	return nil
 }
 
 func (e *Engine) listCollections(r *Request) error {
@@ -101,7 +135,7 @@ func (e *Engine) listCollections(r *Request) error {
 		if len(body) > 1 {
 			body = append(body, ',')
 		}
-		body = appendCollection(body, name, c.level)
+		body = appendCollection(body, r.view, c)
 		return true
 	})
 	return r.json(fasthttp.StatusOK, append(body, ']'))
@@ -115,7 +149,7 @@ func (e *Engine) getCollection(r *Request) error {
 	if c == nil {
 		return errCollectionNotFound
 	}
-	return r.json(fasthttp.StatusOK, appendCollection(nil, c.name, c.level))
+	return r.json(fasthttp.StatusOK, appendCollection(nil, r.view, c))
 }
 
 // levelIn reads the permissions member; a collection without one is Shared.
@@ -144,15 +178,18 @@ func (e *Engine) createCollection(r *Request) error {
 	if err := validCollection(name.Text()); err != nil {
 		return err
 	}
-	level, err := levelIn(doc, acl.Shared)
+	if err := internalOnly(doc); err != nil {
+		return err
+	}
+	level, text, err := permissionsIn(doc, acl.Shared)
 	if err != nil {
 		return err
 	}
-	in := &setCollection{app: r.app, by: r.manager(), name: name.Text(), level: level, insert: true}
+	in := &setCollection{app: r.app, by: r.manager(), name: name.Text(), level: level, text: text, insert: true}
 	if err := e.committer.submit(r.app, in); err != nil {
 		return err
 	}
-	return r.json(fasthttp.StatusCreated, appendCollection(nil, in.name, level))
+	return r.answerCollection(fasthttp.StatusCreated, in.name)
 }
 
 func (e *Engine) putCollection(r *Request) error {
@@ -164,15 +201,21 @@ func (e *Engine) putCollection(r *Request) error {
 	if err != nil {
 		return err
 	}
-	level, err := levelIn(doc, r.view.level(r.view.collection(name)))
+	if err := internalOnly(doc); err != nil {
+		return err
+	}
+	level, text, err := permissionsIn(doc, r.view.level(r.view.collection(name)))
 	if err != nil {
 		return err
 	}
-	in := &setCollection{app: r.app, by: r.manager(), name: name, level: level}
+	if v := doc.Get("permissions"); v.Kind() == document.Missing || v.Kind() == document.Null {
+		text, _ = r.view.notes.Get(notePermissions + name) // they stay as they are
+	}
+	in := &setCollection{app: r.app, by: r.manager(), name: name, level: level, text: text}
 	if err := e.committer.submit(r.app, in); err != nil {
 		return err
 	}
-	return r.json(fasthttp.StatusOK, appendCollection(nil, name, level))
+	return r.answerCollection(fasthttp.StatusOK, name)
 }
 
 func (e *Engine) deleteCollection(r *Request) error {

@@ -361,7 +361,7 @@ func (d *draft) directory() *directory {
 // when the rows do not fit into the group any more.
 func (d *draft) take(s *submission) bool {
 	in := s.intent
-	ops, err := d.plan(in)
+	ops, err := d.plan(s.app, in)
 	if s.outcome = err; err != nil {
 		return true
 	}
@@ -389,7 +389,10 @@ func (d *draft) take(s *submission) bool {
 
 // plan asks the intent. A panic refuses this one only: plan changes nothing, so
 // the draft is as it was.
-func (d *draft) plan(in intent) (ops []store.Op, err error) {
+func (d *draft) plan(a *app, in intent) (ops []store.Op, err error) {
+	if _, cleaning := in.(*wipe); a != nil && d.state(a).config.Deleted != 0 && !cleaning {
+		return nil, errAppNotFound // deleted while the intent was on its way
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			d.e.metrics.panics.Inc()

@@ -28,6 +28,7 @@ const (
 	tableSession    store.Table = 9  // app n: token digest -> sessionRow
 	tableGroupPast  store.Table = 10 // app n: group id that existed once -> ""
 	tableDropped    store.Table = 11 // app n, collection c: "" -> rows still to be cleaned away
+	tableNote       store.Table = 24 // app n: what is stored and echoed and decides nothing, see manage_notes.go
 )
 
 // The numbers of the reserved collections; every app has both from the start.
@@ -49,6 +50,10 @@ type appConfig struct {
 	AppSecrets     []secret   `json:"appSecrets"`
 	MasterSecrets  []secret   `json:"masterSecrets"`
 	Options        AppOptions `json:"options"`
+
+	Application string                     `json:"application,omitempty"` // that it is an environment of; "": the one of its own key
+	Settings    map[string]json.RawMessage `json:"settings,omitempty"`    // echoed without effect; never changed in place
+	Deleted     int64                      `json:"deleted,omitempty"`     // Unix ms; its rows do not count any more
 }
 
 // AppOptions are the settings of one app that its owner may change.

@@ -31,6 +31,7 @@ type appState struct {
 	groups       *acl.Groups
 	groupPast    *btree.Map[string, struct{}]
 	dropped      *btree.Map[uint32, struct{}] // collections whose rows are still to be cleaned away
+	notes        *btree.Map[string, []byte]   // kind and name -> JSON that decides nothing
 
 	owned map[*collection]bool // the collections that this clone may change; nil when published
 }
@@ -79,6 +80,7 @@ func newAppState(config *appConfig) *appState {
 		userSessions: new(btree.Map[string, string]),
 		groupPast:    new(btree.Map[string, struct{}]),
 		dropped:      new(btree.Map[uint32, struct{}]),
+		notes:        new(btree.Map[string, []byte]),
 		owned:        map[*collection]bool{},
 	}
 	return s
@@ -107,6 +109,7 @@ func (s *appState) clone() *appState {
 	c.userSessions = s.userSessions.Copy()
 	c.groupPast = s.groupPast.Copy()
 	c.dropped = s.dropped.Copy()
+	c.notes = s.notes.Copy()
 	c.owned = map[*collection]bool{}
 	return &c
 }
@@ -187,6 +190,9 @@ func (s *appState) groupNamed(id string) bool {
 // value is kept. The caller has seen to it that the row is of this app. (The
 // settings are a row of app 0, see applySystem.)
 func (s *appState) apply(key store.Key, value []byte, seq store.Seq, index uint32) error {
+	if s.config.Deleted != 0 {
+		return nil // not yet cleaned away
+	}
 	switch key.Table {
 	case tableCollection:
 		return s.applyCollection(key.ID, value)
@@ -205,6 +211,12 @@ func (s *appState) apply(key store.Key, value []byte, seq store.Seq, index uint3
 			s.dropped.Delete(key.Collection)
 		} else {
 			s.dropped.Set(key.Collection, struct{}{})
+		}
+	case tableNote:
+		if value == nil {
+			s.notes.Delete(key.ID)
+		} else {
+			s.notes.Set(key.ID, value)
 		}
 	default:
 		return fmt.Errorf("row of unknown table %d", key.Table)
