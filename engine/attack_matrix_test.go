@@ -102,6 +102,8 @@ var attackMatrix = []struct {
 	{"GET /v4/apps/{app}/environments", attackOperators, "/v4/apps/none/environments", ""},
 	{"POST /v4/apps/{app}/environments", attackOperators, "/v4/apps/none/environments", `{}`},
 	{"GET /v4/organizations", attackOperators, "/v4/organizations", ""},
+	{"GET /v4/organizations/{org}", attackOperators, "/v4/organizations/none", ""},
+	{"GET /v4/organizations/{org}/apps", attackOperators, "/v4/organizations/none/apps", ""},
 	{"GET /v4/services", attackOperators, "/v4/services", ""},
 	{"GET /v4/sites", attackOperators, "/v4/sites", ""},
 	{"GET /v4/environments/{kid}", attackOperate, "/v4/environments/K", ""},

@@ -26,6 +26,35 @@ func (e *Engine) noPush(r *Request) error {
 	return fault(errConfiguration, "this server sends no push messages")
 }
 
+// organization is the one that a server has, because kinvey-cli makes apps only
+// within one. The client takes a text of this form for a name, so that name and
+// id have to be the same.
+const organization = "postern"
+
+func describeOrganization() []byte {
+	return new(jsonObject).text("id", organization).text("name", organization).
+		raw("security", `{"requireApprovals":false,"requireEmailVerification":false,"requireTwoFactorAuth":false}`).close()
+}
+
+func (e *Engine) listOrganizations(r *Request) error {
+	return r.json(fasthttp.StatusOK, jsonList([][]byte{describeOrganization()}))
+}
+
+func (e *Engine) getOrganization(r *Request) error {
+	if r.param(0) != organization {
+		return fault(errEntityNotFound, "the one organization of this server is %q", organization)
+	}
+	return r.json(fasthttp.StatusOK, describeOrganization())
+}
+
+// appsOfOrganization are all.
+func (e *Engine) appsOfOrganization(r *Request) error {
+	if r.param(0) != organization {
+		return e.getOrganization(r)
+	}
+	return e.listApps(r)
+}
+
 // operatorSelf tells an operator who he is.
 func (e *Engine) operatorSelf(r *Request) error {
 	return r.json(fasthttp.StatusOK, append(document.AppendQuote([]byte(`{"email":`), r.operator), '}'))

@@ -49,7 +49,7 @@ func (e *Engine) environments(id string) []*app {
 
 // echoed are the settings that are kept and given back and change nothing here.
 var echoed = map[string]bool{
-	"emailVerification": true, "passwordReset": true, "realtime": true, "organizationId": true,
+	"emailVerification": true, "passwordReset": true, "realtime": true,
 	"identityStoreId": true, "defaultAuthServiceId": true, "customDomain": true,
 }
 
@@ -120,11 +120,10 @@ func (r *Request) application(id string, environments []*app) *jsonObject {
 }
 
 func describeApplication(id string, c *appConfig, environments [][]byte) *jsonObject {
-	o := new(jsonObject).text("id", id).text("name", c.Name).number("sessionTimeoutInSeconds", int64(c.Options.SessionMax/time.Second))
-	for _, name := range []string{"organizationId", "realtime"} {
-		if v, ok := c.Settings[name]; ok {
-			o.raw(name, string(v))
-		}
+	o := new(jsonObject).text("id", id).text("name", c.Name).text("organizationId", organization).
+		number("sessionTimeoutInSeconds", int64(c.Options.SessionMax/time.Second))
+	if v, ok := c.Settings["realtime"]; ok {
+		o.raw("realtime", string(v))
 	}
 	return o.raw("environments", string(jsonList(environments)))
 }
@@ -247,7 +246,12 @@ func (c *appConfig) setOfApplication(name string, v document.Value) error {
 			return nil
 		}
 		return c.set(name, v)
-	case "organizationId", "realtime":
+	case "organizationId":
+		if v.Kind() != document.Null && !v.TextIs(organization) {
+			return fault(errOutOfRange, "the one organization of this server is %q", organization)
+		}
+		return nil
+	case "realtime":
 		return c.keepSetting(name, v)
 	}
 	return fault(errOutOfRange, "unknown setting %q of an app", name)
@@ -327,11 +331,9 @@ func (e *Engine) makeEnvironment(r *Request) error {
 	}
 	first := environments[0].view.Load().config
 	c := appConfig{APIVersion: factoryAPI, Options: AppOptions{PasswordPolicy: true, SessionMax: first.Options.SessionMax}}
-	for _, name := range []string{"organizationId", "realtime"} {
-		if v, ok := first.Settings[name]; ok {
-			if err := c.keepSetting(name, document.Trusted(v)); err != nil {
-				return err
-			}
+	if v, ok := first.Settings["realtime"]; ok {
+		if err := c.keepSetting("realtime", document.Trusted(v)); err != nil {
+			return err
 		}
 	}
 	for key, v := range doc.Members() {
