@@ -19,6 +19,8 @@ import (
 // public routes, which the socket serves with the master's rights.
 func (e *Engine) adminRoutes() []route {
 	return []route{
+		{"GET", "/v4/environments/{kid}/config", asOperator, e.exportConfig},
+		{"PUT", "/v4/environments/{kid}/config", asOperator, e.importConfig},
 		{"GET", "/v4/environments/{kid}/users/{name}", asOperator, e.showAccount},
 		{"PUT", "/v4/environments/{kid}/users/{name}/password", asOperator, e.setPassword},
 		{"POST", "/v4/environments/{kid}/users/{name}/suspend", asOperator, e.suspendAccount},

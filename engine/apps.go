@@ -92,14 +92,11 @@ func (in *createApp) plan(d *draft) ([]store.Op, error) {
 		return nil, fault(errBadRequest, "app %q exists", in.config.Key)
 	}
 	if in.config.Application != "" {
-		beside := d.environments(in.config.Application)
-		if len(beside) == 0 {
+		if len(d.environments(in.config.Application)) == 0 {
 			return nil, errAppNotFound // deleted meanwhile
 		}
-		for _, a := range beside {
-			if d.state(a).config.Environment == in.config.Environment {
-				return nil, fault(errBadRequest, "the app has an environment %q", in.config.Environment)
-			}
+		if err := d.freeName(&in.config); err != nil {
+			return nil, err
 		}
 	}
 	c := in.config
@@ -125,9 +122,15 @@ func (in *changeApp) audit() auditLine {
 }
 
 func (in *changeApp) plan(d *draft) ([]store.Op, error) {
-	c := *d.state(in.app).config
+	old := d.state(in.app).config
+	c := *old
 	if err := in.change(&c, d.now); err != nil {
 		return nil, err
+	}
+	if c.Environment != old.Environment {
+		if err := d.freeName(&c); err != nil {
+			return nil, err
+		}
 	}
 	return []store.Op{{Key: store.Key{Table: tableApp, ID: c.Key}, Value: encodeRow(&c)}}, nil
 }

@@ -403,6 +403,31 @@ func (d *draft) plan(a *app, in intent) (ops []store.Op, err error) {
 	return in.plan(d)
 }
 
+// trial returns a draft that begins as d is for the app, to try intents on one
+// after the other. Nothing that is done to it shows in d.
+func (d *draft) trial(a *app) *draft {
+	t := &draft{e: d.e, seq: d.seq, prev: d.prev, now: d.now, apps: map[*app]*appState{a: d.state(a).clone()}, made: d.made}
+	if d.system != nil {
+		t.system = d.system.clone()
+	}
+	return t
+}
+
+// try plans an intent and brings its rows into the trial, so that d.ops is what
+// all of them together would write.
+func (d *draft) try(in intent) error {
+	ops, err := in.plan(d)
+	if err != nil {
+		return err
+	}
+	for i := range ops {
+		if err := d.apply(ops[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (d *draft) apply(op store.Op) error {
 	index := uint32(len(d.ops))
 	d.ops = append(d.ops, op)

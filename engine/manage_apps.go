@@ -42,6 +42,17 @@ func (d *directory) environments(id string, state func(*app) *appState) []*app {
 // environments is what the draft has of an app.
 func (d *draft) environments(id string) []*app { return d.directory().environments(id, d.state) }
 
+// freeName refuses a name that another environment of the app has: kinvey-cli
+// finds environments by their names.
+func (d *draft) freeName(c *appConfig) error {
+	for _, a := range d.environments(c.application()) {
+		if d.state(a).config.Environment == c.Environment {
+			return fault(errBadRequest, "the app has an environment %q", c.Environment)
+		}
+	}
+	return nil
+}
+
 // environments lists those of an app, or of all apps when id is "".
 func (e *Engine) environments(id string) []*app {
 	return e.apps.Load().environments(id, func(a *app) *appState { return a.view.Load() })

@@ -135,6 +135,9 @@ func roleIn(id string, doc document.Value) ([]byte, error) {
 	if name.Kind() != document.String || name.Text() == "" || utf8.RuneCountInString(name.Text()) > 128 {
 		return nil, fault(errMissingParameter, "a role has a name of 1 to 128 characters")
 	}
+	if name.TextIs(allUsers) {
+		return nil, fault(errIdentifier, "%s is the role of everybody", allUsers)
+	}
 	text, err := textOrNull("description", description)
 	if err != nil {
 		return nil, err

@@ -99,6 +99,7 @@ func TestManageApps(t *testing.T) {
 	if get(v, "name") != "QA" || get(v, "passwordReset", "x") != "<&>" || get(v, "emailVerification") != nil {
 		t.Errorf("the environment after the change: %v", v)
 	}
+	s.refused(s.do("PUT", "/v4/environments/"+second, op, `{"name":"Development"}`), 400, "BadRequest")
 	s.refused(s.do("PUT", "/v4/environments/"+second, op, `{"name":"Z","hideUnreadble":true}`), 400, "ParameterValueOutOfRange")
 	s.refused(s.do("PUT", "/v4/environments/"+second, op, `{"passwordReset":"`+strings.Repeat("x", 5000)+`"}`), 413, "BadRequest")
 	s.refused(s.do("GET", "/v4/apps/none", op, ""), 404, "AppNotFound")
@@ -319,6 +320,7 @@ func TestManageRoles(t *testing.T) {
 	if v := s.do("GET", roles+"/"+id, asMaster, "").json(t); get(v, "name") != "authors" || get(v, "description") != nil {
 		t.Errorf("the role: %v", v)
 	}
+	s.want(s.do("POST", roles, asMaster, `{"name":"all-users"}`), 400, "InvalidIdentifier")
 	s.want(s.do("PUT", roles+"/none", asMaster, `{"name":"x"}`), 404, "EntityNotFound")
 	s.want(s.do("GET", roles+"/none", asMaster, ""), 404, "EntityNotFound")
 	// Members.

@@ -79,6 +79,7 @@ func newRoot(s streams) *cobra.Command {
 		devCommand(s), serveCommand(s), checkCommand(s), versionCommand(s),
 		appCommand(s), collectionCommand(s), userCommand(s), sessionCommand(s), groupCommand(s),
 		operatorCommand(s), backupCommand(s), restoreCommand(s),
+		importConfigCommand(s), exportConfigCommand(s),
 	)
 	for _, c := range root.Commands() {
 		usageArgs(c)
