@@ -11,7 +11,7 @@ import (
 
 const configPath = "/v4/environments/" + kid + "/config"
 
-// config is an operator at the socket who imports a file.
+// importFile is an operator at the socket who imports a file.
 func importFile(s *server, text, query string) (applied bool, problems []string) {
 	s.t.Helper()
 	a := s.want(attackAdmin(s).do("PUT", configPath+query, "", text), 200, "")

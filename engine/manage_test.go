@@ -422,7 +422,7 @@ func TestManagePermissionsByRole(t *testing.T) {
 	before := shown()
 	for _, bad := range []string{
 		form("always always always entity"), form("never never never never"), form("always grant grant grant"), `{}`,
-		form("- - - -", editors), form("always always entity ever"), form("always always entity entity", `{"roleId":"all-users","type":"never"}`),
+		form("- - - -", editors), form("always always entity ever"), form("always always always always", `{"roleId":"all-users","type":"always"}`),
 		`{"create":{}}`, `{"mutate":[]}`, `{"read":[{"roleId":7,"type":"always"}]}`, `{"read":[7]}`, `[]`, `7`, `"open"`,
 	} {
 		s.refused(s.do("PUT", path, asMaster, `{"permissions":`+bad+`}`), 400, "ParameterValueOutOfRange")
