@@ -100,9 +100,7 @@ func (in *changeMembers) plan(d *draft) ([]store.Op, error) {
 			return nil, fault(errUserNotFound, "the app has no user %q", user)
 		}
 		name := noteMember + in.role + "/" + user
-		given, has := s.notes.Get(name)
-		has = has && s.hasMember(user, given)
-		switch {
+		switch _, has := s.notes.Get(name); {
 		case in.give && !has:
 			text := new(jsonObject).text("roleId", in.role).text("grantedBy", in.app.key).time("grantDate", d.now).close()
 			ops = append(ops, noteOp(in.app, name, text))
@@ -116,17 +114,6 @@ func (in *changeMembers) plan(d *draft) ([]store.Op, error) {
 		return ops, nil
 	}
 	return ops, s.roomForNotes(len(ops))
-}
-
-// hasMember reports whether the user has the role: he was given it, and is the
-// same who was given it and not a later one with his id.
-func (s *appState) hasMember(user string, given []byte) bool {
-	u, ok := s.user(user)
-	if !ok {
-		return false
-	}
-	since, ok := parseTime(document.Trusted(given).Get("grantDate").Text())
-	return ok && u.ect <= since
 }
 
 // roleIn reads a role: a name, and perhaps a description.
@@ -212,8 +199,8 @@ func (r *Request) members(s *appState) error {
 		return errRoleNotFound
 	}
 	var items [][]byte
-	s.notesOf(noteMember+role+"/", func(user string, given []byte) bool {
-		if s.hasMember(user, given) {
+	s.notesOf(noteMember+role+"/", func(user string, _ []byte) bool {
+		if _, ok := s.user(user); ok { // who was removed has no role
 			items = append(items, document.AppendQuote(nil, user))
 		}
 		return true
@@ -263,7 +250,7 @@ func (e *Engine) rolesOfUser(r *Request) error {
 	}
 	var items [][]byte
 	r.view.notesOf(noteRole, func(role string, _ []byte) bool {
-		if given, ok := r.view.notes.Get(noteMember + role + "/" + user); ok && r.view.hasMember(user, given) {
+		if given, ok := r.view.notes.Get(noteMember + role + "/" + user); ok {
 			items = append(items, given)
 		}
 		return true

@@ -354,7 +354,7 @@ func TestManageRoles(t *testing.T) {
 	if v := s.do("GET", "/appdata/"+kid+"/c/e", bob.session(), "").json(t); fmt.Sprint(get(v, "_acl", "roles", "r")) != "["+id+"]" {
 		t.Errorf("roles in an _acl are not echoed: %v", v)
 	}
-	// Who is removed has no role, nor has who gets his id later.
+	// Who is removed has no role.
 	s.want(s.do("DELETE", "/user/"+kid+"/"+bob.id+"?hard=true", asMaster, ""), 204, "")
 	if a := s.do("GET", roles+"/"+id+"/membership", asMaster, ""); strings.Contains(string(a.body), bob.id) {
 		t.Errorf("a removed user has a role: %s", a.body)
