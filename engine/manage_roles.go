@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"strings"
 	"unicode/utf8"
 
 	"github.com/valyala/fasthttp"
@@ -82,11 +81,12 @@ type changeMembers struct {
 }
 
 func (in *changeMembers) audit() auditLine {
-	act := "take role from "
+	act := "take role"
 	if in.give {
-		act = "give role to "
+		act = "give role"
 	}
-	return auditLine{By: in.by, Act: act + strings.Join(in.users, ", "), App: in.app.key, Item: in.role}
+	// Whom, the rows of the record tell.
+	return auditLine{By: in.by, Act: act, App: in.app.key, Item: in.role}
 }
 
 func (in *changeMembers) plan(d *draft) ([]store.Op, error) {
