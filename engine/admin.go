@@ -19,12 +19,8 @@ import (
 // public routes, which the socket serves with the master's rights.
 func (e *Engine) adminRoutes() []route {
 	return []route{
-		{"GET", "/v4/apps", asOperator, e.listApps},
-		{"POST", "/v4/apps", asOperator, e.makeApp},
-		{"GET", "/v4/environments/{kid}", asOperator, e.showApp},
-		{"PUT", "/v4/environments/{kid}", asOperator, e.changeApp},
-		{"POST", "/v4/environments/{kid}/regenerate-appsecret", asOperator, e.newAppSecret},
-		{"POST", "/v4/environments/{kid}/regenerate-mastersecret", asOperator, e.newMasterSecret},
+		{"GET", "/v4/environments/{kid}/config", asOperator, e.exportConfig},
+		{"PUT", "/v4/environments/{kid}/config", asOperator, e.importConfig},
 		{"GET", "/v4/environments/{kid}/users/{name}", asOperator, e.showAccount},
 		{"PUT", "/v4/environments/{kid}/users/{name}/password", asOperator, e.setPassword},
 		{"POST", "/v4/environments/{kid}/users/{name}/suspend", asOperator, e.suspendAccount},
@@ -91,63 +87,7 @@ func jsonList(items [][]byte) []byte {
 	return append(b, ']')
 }
 
-func describeApp(c *appConfig) *jsonObject {
-	return new(jsonObject).text("id", c.Key).text("app", c.Key).text("appName", c.Name).text("name", c.Environment).
-		number("apiVersion", int64(c.APIVersion)).
-		text("groupCreation", c.Options.GroupCreation).
-		flag("hideUnreadable", c.Options.HideUnreadable).
-		flag("strictAcl", c.Options.StrictACL).
-		flag("passwordPolicy", c.Options.PasswordPolicy).
-		flag("refuseLookAlikes", c.Options.LookAlikes).
-		number("sessionIdleTimeout", int64(c.Options.SessionIdle/time.Second)).
-		number("sessionTimeoutInSeconds", int64(c.Options.SessionMax/time.Second)).
-		texts("corsOrigins", c.Options.CORSOrigins).
-		raw("emailVerification", c.Options.Verification.json())
-}
-
-func (e *Engine) listApps(r *Request) error {
-	var items [][]byte
-	for _, a := range e.apps.Load().byKey {
-		items = append(items, describeApp(a.view.Load().config).close())
-	}
-	return r.json(fasthttp.StatusOK, jsonList(items))
-}
-
-func (e *Engine) makeApp(r *Request) error {
-	doc, err := r.object()
-	if err != nil {
-		return err
-	}
-	n := NewApp{Options: AppOptions{PasswordPolicy: true}}
-	for key, v := range doc.Members() {
-		switch key.Text() {
-		case "id":
-			n.Key, err = textOrNull("id", v)
-		case "appName":
-			n.Name, err = textOrNull("appName", v)
-		case "name":
-			n.Environment, err = textOrNull("name", v)
-		default:
-			err = fault(errOutOfRange, "unknown setting %q of a new app", key.Text())
-		}
-		if err != nil {
-			return err
-		}
-	}
-	s, err := e.CreateApp(n)
-	if err != nil {
-		return err
-	}
-	a, _ := e.appByKey(s.Key)
-	body := describeApp(a.view.Load().config).text("appSecret", s.AppSecret).text("masterSecret", s.MasterSecret).close()
-	return r.json(fasthttp.StatusCreated, body)
-}
-
-func (e *Engine) showApp(r *Request) error {
-	return r.json(fasthttp.StatusOK, describeApp(r.view.config).close())
-}
-
-// changeApp takes any of the members that describeApp shows. An unknown one is
+// changeApp takes any of the members that describeEnvironment shows. An unknown one is
 // an error, so that a typing mistake does not leave a door open.
 func (e *Engine) changeApp(r *Request) error {
 	doc, err := r.object()
@@ -166,7 +106,7 @@ func (e *Engine) changeApp(r *Request) error {
 	if err := e.committer.submit(r.app, in); err != nil {
 		return err
 	}
-	return r.json(fasthttp.StatusOK, describeApp(r.app.view.Load().config).close())
+	return r.json(fasthttp.StatusOK, r.environment(r.app).close())
 }
 
 // set changes one setting by its name.
@@ -234,7 +174,7 @@ func (c *appConfig) set(name string, v document.Value) error {
 		}
 		c.Options.CORSOrigins = origins
 	default:
-		return fault(errOutOfRange, "unknown setting %q", name)
+		return c.keepSetting(name, v)
 	}
 	return nil
 }

@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -20,6 +22,11 @@ type NewApp struct {
 	AppSecret    string // "": made up
 	MasterSecret string // "": made up
 	Options      AppOptions
+
+	application string // that it becomes an environment of; "": a new one
+	apiVersion  *int   // nil: that of the factory
+	settings    map[string]json.RawMessage
+	by          string
 }
 
 // AppSecrets are the secrets of an app as they are shown once.
@@ -56,27 +63,41 @@ func (e *Engine) CreateApp(n NewApp) (AppSecrets, error) {
 	if n.Options.GroupCreation == "" {
 		n.Options.GroupCreation = "master"
 	}
-	in := &createApp{config: appConfig{
+	in := &createApp{by: cmp.Or(n.by, "operator"), config: appConfig{
 		Key: s.Key, Name: n.Name, Environment: n.Environment, APIVersion: factoryAPI,
-		NextCollection: firstCollection, Options: n.Options,
+		NextCollection: firstCollection, Options: n.Options, Application: n.application, Settings: n.settings,
 		AppSecrets:    []secret{{Digest: auth.SecretDigest(s.AppSecret)}},
 		MasterSecrets: []secret{{Digest: auth.SecretDigest(s.MasterSecret)}},
 	}}
+	if n.apiVersion != nil {
+		in.config.APIVersion = *n.apiVersion
+	}
 	if err := e.committer.submit(nil, in); err != nil {
 		return AppSecrets{}, err
 	}
 	return s, nil
 }
 
-type createApp struct{ config appConfig }
+type createApp struct {
+	by     string
+	config appConfig
+}
 
 func (in *createApp) audit() auditLine {
-	return auditLine{By: "operator", Act: "create app", App: in.config.Key}
+	return auditLine{By: in.by, Act: "create app", App: in.config.Key}
 }
 
 func (in *createApp) plan(d *draft) ([]store.Op, error) {
 	if _, taken := d.directory().byKey[in.config.Key]; taken {
 		return nil, fault(errBadRequest, "app %q exists", in.config.Key)
+	}
+	if in.config.Application != "" {
+		if len(d.environments(in.config.Application)) == 0 {
+			return nil, errAppNotFound // deleted meanwhile
+		}
+		if err := d.freeName(&in.config); err != nil {
+			return nil, err
+		}
 	}
 	c := in.config
 	c.Number, c.Created = d.systemState().next, d.now
@@ -101,9 +122,15 @@ func (in *changeApp) audit() auditLine {
 }
 
 func (in *changeApp) plan(d *draft) ([]store.Op, error) {
-	c := *d.state(in.app).config
+	old := d.state(in.app).config
+	c := *old
 	if err := in.change(&c, d.now); err != nil {
 		return nil, err
+	}
+	if c.Environment != old.Environment {
+		if err := d.freeName(&c); err != nil {
+			return nil, err
+		}
 	}
 	return []store.Op{{Key: store.Key{Table: tableApp, ID: c.Key}, Value: encodeRow(&c)}}, nil
 }

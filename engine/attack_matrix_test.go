@@ -34,6 +34,7 @@ var (
 	attackRoot      = attackExpected{unknown, insufficient, served, insufficient, unknown}
 	attackManage    = attackExpected{unknown, insufficient, served, insufficient, served}
 	attackOperators = attackExpected{unknown, unknown, unknown, unknown, served}
+	attackOperate   = attackExpected{unknown, insufficient, insufficient, insufficient, served}
 )
 
 // attackMatrix has a line for every route of the public server. K stands for
@@ -116,6 +117,47 @@ var attackMatrix = []struct {
 	{"DELETE /v4/environments/{kid}/collections/{name}", attackManage, "/v4/environments/K/collections/none", ""},
 
 	{"DELETE /session", attackOperators, "/session", ""},
+	{"DELETE /v4/session", attackOperators, "/v4/session", ""},
+	{"POST /v4/session", attackOpen, "/v4/session", `{}`},
+	{"GET /v4/identity-providers", attackOpen, "/v4/identity-providers", ""},
+	{"GET /v4/user", attackOperators, "/v4/user", ""},
+	{"GET /v4/apps", attackOperators, "/v4/apps", ""},
+	{"POST /v4/apps", attackOperators, "/v4/apps", `{"nonsense":1}`},
+	{"GET /v4/apps/{app}", attackOperators, "/v4/apps/none", ""},
+	{"PUT /v4/apps/{app}", attackOperators, "/v4/apps/none", `{}`},
+	{"DELETE /v4/apps/{app}", attackOperators, "/v4/apps/none", ""},
+	{"GET /v4/apps/{app}/environments", attackOperators, "/v4/apps/none/environments", ""},
+	{"POST /v4/apps/{app}/environments", attackOperators, "/v4/apps/none/environments", `{}`},
+	{"GET /v4/organizations", attackOperators, "/v4/organizations", ""},
+	{"GET /v4/organizations/{org}", attackOperators, "/v4/organizations/none", ""},
+	{"GET /v4/organizations/{org}/apps", attackOperators, "/v4/organizations/none/apps", ""},
+	{"GET /v4/services", attackOperators, "/v4/services", ""},
+	{"GET /v4/sites", attackOperators, "/v4/sites", ""},
+	{"GET /v4/environments/{kid}", attackOperate, "/v4/environments/K", ""},
+	{"PUT /v4/environments/{kid}", attackOperate, "/v4/environments/K", `{"nonsense":1}`},
+	{"DELETE /v4/environments/{kid}", attackOperate, "/v4/environments/K", `{`},
+	{"POST /v4/environments/{kid}/regenerate-appsecret", attackOperate, "/v4/environments/K/regenerate-appsecret", `{"overlapSeconds":"x"}`},
+	{"POST /v4/environments/{kid}/regenerate-mastersecret", attackOperate, "/v4/environments/K/regenerate-mastersecret", `{"overlapSeconds":"x"}`},
+	{"GET /v4/environments/{kid}/business-logic/common", attackOperate, "/v4/environments/K/business-logic/common", ""},
+	{"GET /v4/environments/{kid}/business-logic/endpoints", attackOperate, "/v4/environments/K/business-logic/endpoints", ""},
+	{"GET /v4/environments/{kid}/business-logic/collections", attackOperate, "/v4/environments/K/business-logic/collections", ""},
+	{"POST /v4/environments/{kid}/business-logic/common", attackOperate, "/v4/environments/K/business-logic/common", `{}`},
+	{"POST /v4/environments/{kid}/business-logic/endpoints", attackOperate, "/v4/environments/K/business-logic/endpoints", `{}`},
+	{"PUT /v4/environments/{kid}/business-logic/collections/{name}/{hook}", attackOperate, "/v4/environments/K/business-logic/collections/c/pre-save", `{}`},
+	{"GET /v4/environments/{kid}/push", attackOperate, "/v4/environments/K/push", ""},
+	{"PUT /v4/environments/{kid}/push", attackOperate, "/v4/environments/K/push", `{}`},
+	{"POST /v4/environments/{kid}/push", attackOperate, "/v4/environments/K/push", `{}`},
+
+	{"GET /roles/{kid}", attackRoot, "/roles/K", ""},
+	{"POST /roles/{kid}", attackRoot, "/roles/K", `{}`},
+	{"GET /roles/{kid}/{role}", attackRoot, "/roles/K/none", ""},
+	{"PUT /roles/{kid}/{role}", attackRoot, "/roles/K/none", `{}`},
+	{"DELETE /roles/{kid}/{role}", attackRoot, "/roles/K/none", ""},
+	{"GET /roles/{kid}/{role}/membership", attackRoot, "/roles/K/none/membership", ""},
+	{"POST /roles/{kid}/{role}/membership", attackRoot, "/roles/K/none/membership", `{}`},
+	{"GET /user/{kid}/{id}/roles", attackRoot, "/user/K/x/roles", ""}, // x is nobody: his own he may see
+	{"PUT /user/{kid}/{id}/roles/{role}", attackRoot, "/user/K/x/roles/none", `{}`},
+	{"DELETE /user/{kid}/{id}/roles/{role}", attackRoot, "/user/K/x/roles/none", ""},
 }
 
 // attackCredential is one kind of Authorization header. make is called for

@@ -48,6 +48,8 @@ func (r *Request) authenticate() error {
 
 func wrongRole(a allow) string {
 	switch {
+	case a == asOperator:
+		return "this needs an operator of the server"
 	case a&asUser != 0 && a&asMaster != 0:
 		return "this needs an end user of the app or the master secret"
 	case a&asUser != 0:
@@ -75,6 +77,9 @@ func (r *Request) basic(name, password string) error {
 		role = acl.RoleApp
 	}
 	if matches(r.view.config.MasterSecrets, password, r.start) {
+		role = acl.RoleMaster
+	}
+	if role == acl.RoleNone && r.e.derivedMaster(r.app.key, password, r.start) {
 		role = acl.RoleMaster
 	}
 	if role == acl.RoleNone {
@@ -107,8 +112,7 @@ func (r *Request) byToken(token string) error {
 	digest := auth.TokenDigest(token)
 	if r.route.allow&asOperator != 0 {
 		st := r.e.system.Load()
-		if n, ok := st.sessions.Get(string(digest[:])); ok && st.live(n) &&
-			!auth.Expired(unixTime(r.start), unixTime(n.Created), unixTime(n.Created), 0, operatorSession) {
+		if n, ok := st.sessions.Get(string(digest[:])); ok && st.live(n, r.start) {
 			r.operator = n.User
 			r.session = n
 			r.subject = acl.Subject{Role: acl.RoleMaster}

@@ -199,6 +199,15 @@ func (s *appState) differ(l *appState, say func(string, ...any)) {
 		})
 		return true
 	})
+	if s.notes.Len() != l.notes.Len() {
+		say("%d notes in memory, %d in the store", s.notes.Len(), l.notes.Len())
+	}
+	s.notes.Scan(func(name string, text []byte) bool {
+		if o, _ := l.notes.Get(name); !bytes.Equal(o, text) {
+			say("the note %q differs from the store", name)
+		}
+		return true
+	})
 	if s.collections.Len() != l.collections.Len() {
 		say("%d collections in memory, %d in the store", s.collections.Len(), l.collections.Len())
 	}

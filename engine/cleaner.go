@@ -53,6 +53,12 @@ func (c *cleaner) run() {
 		case <-round.C:
 		}
 		for _, a := range c.e.apps.Load().byNumber {
+			if a.view.Load().config.Deleted != 0 {
+				if err := c.cleanApp(a); err != nil && !errors.Is(err, errStopped) {
+					c.e.config.Logger.Error("cleaning a deleted app", "app", a.key, "error", err)
+				}
+				continue
+			}
 			if err := c.trim(a); err != nil && !errors.Is(err, errStopped) {
 				c.e.config.Logger.Error("trimming what collections remember", "app", a.key, "error", err)
 			}
@@ -67,6 +73,25 @@ func (c *cleaner) run() {
 	}
 }
 
+// cleanApp removes the rows of a deleted app. Its settings stay: they hold its
+// key and its number, which nobody gets again.
+func (c *cleaner) cleanApp(a *app) error {
+	for {
+		select {
+		case <-c.quit:
+			return errStopped
+		default:
+		}
+		keys, err := c.batch(store.OfApp(a.number))
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		if err := c.e.committer.submit(a, &wipe{app: a, keys: keys}); err != nil {
+			return err
+		}
+	}
+}
+
 // clean removes the rows of one dropped collection and then the mark.
 func (c *cleaner) clean(a *app, number uint32) error {
 	for {
@@ -75,7 +100,7 @@ func (c *cleaner) clean(a *app, number uint32) error {
 			return errStopped
 		default:
 		}
-		keys, err := c.batch(a, number)
+		keys, err := c.batch(store.OfCollection(a.number, tableEntity, number))
 		if err != nil {
 			return err
 		}
@@ -95,14 +120,14 @@ func (c *cleaner) clean(a *app, number uint32) error {
 var errEnough = errors.New("enough")
 
 // batch returns the keys of some rows that are left.
-func (c *cleaner) batch(a *app, number uint32) ([]store.Key, error) {
+func (c *cleaner) batch(rows store.Prefix) ([]store.Key, error) {
 	view, err := c.e.driver.View()
 	if err != nil {
 		return nil, err
 	}
 	defer view.Close()
 	var keys []store.Key
-	err = view.Scan(store.OfCollection(a.number, tableEntity, number), func(row store.Row) error {
+	err = view.Scan(rows, func(row store.Row) error {
 		keys = append(keys, row.Key)
 		if len(keys) == cleanBatch {
 			return errEnough
@@ -125,7 +150,8 @@ type wipe struct {
 func (*wipe) frugal() {}
 
 func (in *wipe) plan(d *draft) ([]store.Op, error) {
-	if _, dropped := d.state(in.app).dropped.Get(in.number); !dropped {
+	s := d.state(in.app)
+	if _, dropped := s.dropped.Get(in.number); !dropped && s.config.Deleted == 0 {
 		return nil, nil
 	}
 	ops := make([]store.Op, len(in.keys))

@@ -17,7 +17,8 @@ type setCollection struct {
 	by     string
 	name   string
 	level  acl.Level     // of a new one, and of an existing one unless keep
-	keep   bool          // an existing one keeps its level
+	text   []byte        // the permissions by role that say so, nil: they came as a level
+	keep   bool          // an existing one keeps its level and permissions
 	delta  *deltaSetting // nil: as it is
 	insert bool          // an existing one is an error
 
@@ -45,7 +46,7 @@ func (in *setCollection) plan(d *draft) ([]store.Op, error) {
 		number, ops := newCollectionOps(s, in.name, in.level)
 		in.row = collectionRow{Number: number, Level: in.level, Delta: delta}
 		ops[1].Value = encodeRow(&in.row)
-		return ops, nil
+		return append(ops, in.note(s)...), nil
 	}
 	in.created = false
 	if in.insert {
@@ -60,10 +61,23 @@ func (in *setCollection) plan(d *draft) ([]store.Op, error) {
 		return nil, err
 	}
 	in.row = collectionRow{Number: c.number, Level: level, Delta: delta}
-	return []store.Op{{
+	ops := []store.Op{{
 		Key:   store.Key{App: in.app.number, Table: tableCollection, ID: in.name},
 		Value: encodeRow(&in.row),
-	}}, nil
+	}}
+	if in.keep {
+		return ops, nil
+	}
+	return append(ops, in.note(s)...), nil
+}
+
+// note keeps the permissions by role as they came, or forgets earlier ones.
+func (in *setCollection) note(s *appState) []store.Op {
+	name := notePermissions + in.name
+	if _, had := s.notes.Get(name); had || in.text != nil {
+		return []store.Op{noteOp(in.app, name, in.text)}
+	}
+	return nil
 }
 
 // dropCollection removes a collection. Its entities are unreachable from then
@@ -82,7 +96,8 @@ func (in *dropCollection) audit() auditLine {
 }
 
 func (in *dropCollection) plan(d *draft) ([]store.Op, error) {
-	c := d.state(in.app).collection(in.name)
+	s := d.state(in.app)
+	c := s.collection(in.name)
 	if c == nil {
 		return nil, errCollectionNotFound
 	}
@@ -91,8 +106,18 @@ func (in *dropCollection) plan(d *draft) ([]store.Op, error) {
 		{Key: store.Key{App: in.app.number, Table: tableCollection, ID: in.name}},
 	}
 	if in.keep {
-		_, anew := newCollectionOps(d.state(in.app), in.name, c.level)
-		ops = append(ops, anew...)
+		number, anew := newCollectionOps(s, in.name, c.level)
+		if was := c.deltaSetting(); was != nil {
+			delta, err := d.deltaRow(nil, &deltaSetting{on: true, days: was.Days}, false)
+			if err != nil {
+				return nil, err
+			}
+			anew[1].Value = encodeRow(&collectionRow{Number: number, Level: c.level, Delta: delta})
+		}
+		return append(ops, anew...), nil
+	}
+	if _, had := s.notes.Get(notePermissions + in.name); had {
+		ops = append(ops, noteOp(in.app, notePermissions+in.name, nil))
 	}
 	return ops, nil
 }
@@ -114,10 +139,28 @@ func managed(name string) error {
 	return validCollection(name)
 }
 
-func appendCollection(dst []byte, name string, level acl.Level, delta *deltaRow) []byte {
-	dst = document.AppendQuote(append(dst, `{"name":`...), name)
-	dst = document.AppendQuote(append(dst, `,"permissions":`...), level.WireName())
-	return append(appendDelta(dst, delta), '}')
+func appendCollection(dst []byte, s *appState, c *collection) []byte {
+	dst = document.AppendQuote(append(dst, `{"name":`...), c.name)
+	dst = append(append(dst, `,"permissions":`...), s.permissions(c)...)
+	return append(appendDelta(dst, c.deltaSetting()), '}')
+}
+
+// answerCollection shows a collection as it is after a change.
+func (r *Request) answerCollection(status int, name string) error {
+	s := r.app.view.Load()
+	c := s.collection(name)
+	if c == nil {
+		return errCollectionNotFound // dropped meanwhile
+	}
+	return r.json(status, appendCollection(nil, s, c))
+}
+
+// internalOnly refuses a collection whose data would live elsewhere.
+func internalOnly(doc document.Value) error {
+	if v := doc.Get("dataLink"); v.Kind() != document.Missing && v.Kind() != document.Null {
+		return fault(errConfiguration, "this server has no external collections: dataLink must be null")
+	}
+	return nil
 }
 
 func (e *Engine) listCollections(r *Request) error {
@@ -129,7 +172,7 @@ func (e *Engine) listCollections(r *Request) error {
 		if len(body) > 1 {
 			body = append(body, ',')
 		}
-		body = appendCollection(body, name, c.level, c.deltaSetting())
+		body = appendCollection(body, r.view, c)
 		return true
 	})
 	return r.json(fasthttp.StatusOK, append(body, ']'))
@@ -143,7 +186,7 @@ func (e *Engine) getCollection(r *Request) error {
 	if c == nil {
 		return errCollectionNotFound
 	}
-	return r.json(fasthttp.StatusOK, appendCollection(nil, c.name, c.level, c.deltaSetting()))
+	return r.json(fasthttp.StatusOK, appendCollection(nil, r.view, c))
 }
 
 // levelIn reads the permissions member; a collection without one is Shared.
@@ -172,7 +215,10 @@ func (e *Engine) createCollection(r *Request) error {
 	if err := validCollection(name.Text()); err != nil {
 		return err
 	}
-	level, err := levelIn(doc, acl.Shared)
+	if err := internalOnly(doc); err != nil {
+		return err
+	}
+	level, text, err := permissionsIn(doc, acl.Shared)
 	if err != nil {
 		return err
 	}
@@ -180,11 +226,11 @@ func (e *Engine) createCollection(r *Request) error {
 	if err != nil {
 		return err
 	}
-	in := &setCollection{app: r.app, by: r.manager(), name: name.Text(), level: level, delta: delta, insert: true}
+	in := &setCollection{app: r.app, by: r.manager(), name: name.Text(), level: level, text: text, delta: delta, insert: true}
 	if err := e.submitSetting(r.app, in); err != nil {
 		return err
 	}
-	return r.json(fasthttp.StatusCreated, appendCollection(nil, in.name, in.row.Level, in.row.Delta))
+	return r.answerCollection(fasthttp.StatusCreated, in.name)
 }
 
 func (e *Engine) putCollection(r *Request) error {
@@ -196,7 +242,10 @@ func (e *Engine) putCollection(r *Request) error {
 	if err != nil {
 		return err
 	}
-	level, err := levelIn(doc, acl.Shared)
+	if err := internalOnly(doc); err != nil {
+		return err
+	}
+	level, text, err := permissionsIn(doc, acl.Shared)
 	if err != nil {
 		return err
 	}
@@ -209,13 +258,13 @@ func (e *Engine) putCollection(r *Request) error {
 	}
 	permissions := doc.Get("permissions").Kind()
 	in := &setCollection{
-		app: r.app, by: r.manager(), name: name, level: level, delta: delta,
+		app: r.app, by: r.manager(), name: name, level: level, text: text, delta: delta,
 		keep: permissions == document.Missing || permissions == document.Null,
 	}
 	if err := e.submitSetting(r.app, in); err != nil {
 		return err
 	}
-	return r.json(fasthttp.StatusOK, appendCollection(nil, name, in.row.Level, in.row.Delta))
+	return r.answerCollection(fasthttp.StatusOK, name)
 }
 
 func (e *Engine) deleteCollection(r *Request) error {

@@ -368,7 +368,7 @@ func (d *draft) directory() *directory {
 // when the rows do not fit into the group any more.
 func (d *draft) take(s *submission) bool {
 	in := s.intent
-	ops, err := d.plan(in)
+	ops, err := d.plan(s.app, in)
 	if s.outcome = err; err != nil {
 		return true
 	}
@@ -396,7 +396,10 @@ func (d *draft) take(s *submission) bool {
 
 // plan asks the intent. A panic refuses this one only: plan changes nothing, so
 // the draft is as it was.
-func (d *draft) plan(in intent) (ops []store.Op, err error) {
+func (d *draft) plan(a *app, in intent) (ops []store.Op, err error) {
+	if _, cleaning := in.(*wipe); a != nil && d.state(a).config.Deleted != 0 && !cleaning {
+		return nil, errAppNotFound // deleted while the intent was on its way
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			d.e.metrics.panics.Inc()
@@ -405,6 +408,31 @@ func (d *draft) plan(in intent) (ops []store.Op, err error) {
 		}
 	}()
 	return in.plan(d)
+}
+
+// trial returns a draft that begins as d is for the app, to try intents on one
+// after the other. Nothing that is done to it shows in d.
+func (d *draft) trial(a *app) *draft {
+	t := &draft{e: d.e, seq: d.seq, prev: d.prev, now: d.now, apps: map[*app]*appState{a: d.state(a).clone()}, made: d.made}
+	if d.system != nil {
+		t.system = d.system.clone()
+	}
+	return t
+}
+
+// try plans an intent and brings its rows into the trial, so that d.ops is what
+// all of them together would write.
+func (d *draft) try(in intent) error {
+	ops, err := in.plan(d)
+	if err != nil {
+		return err
+	}
+	for i := range ops {
+		if err := d.apply(ops[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *draft) apply(op store.Op) error {

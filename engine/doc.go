@@ -53,4 +53,5 @@
 //
 // routes.go (every URL), handle.go (the adapter), authenticate.go, entities.go
 // and entity_intents.go (a handler and its intent), commit.go, state.go, view.go.
+// What a management client calls is in manage_*.go.
 package engine

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ type Engine struct {
 	apps      atomic.Pointer[directory]
 	system    atomic.Pointer[systemState]
 	committer *committer
+	derive    [32]byte // key of the secrets that are derived for operators' sessions
 
 	head     position     // of the state; the committer's
 	lastTime atomic.Int64 // newest time given to a record, Unix ms
@@ -65,6 +67,7 @@ func Open(config Config) (*Engine, error) {
 	e.readRandom(key[:])
 	e.hasher = auth.NewHasher(config.Argon, config.HashSlots, config.HashQueue)
 	e.verified = auth.NewCache(key, 10_000, 5*time.Minute)
+	e.derive = sha256.Sum256(append([]byte("master secrets of operators' sessions"), key[:]...))
 	e.throttle = auth.NewThrottle(config.Throttle)
 	e.quota = auth.NewQuota(config.Quota)
 	e.metrics = newMetrics(e)
@@ -255,5 +258,5 @@ func (e *Engine) newUUID() string {
 // appByKey finds an app.
 func (e *Engine) appByKey(key string) (*app, bool) {
 	a, ok := e.apps.Load().byKey[key]
-	return a, ok
+	return a, ok && a.view.Load().config.Deleted == 0
 }

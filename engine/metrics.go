@@ -43,7 +43,7 @@ func newMetrics(e *Engine) *engineMetrics {
 		}
 		return float64(space.Free)
 	})
-	s.NewGauge("postern_apps", func() float64 { return float64(len(e.apps.Load().byKey)) })
+	s.NewGauge("postern_apps", func() float64 { return float64(len(e.environments(""))) })
 	return m
 }
 

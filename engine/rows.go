@@ -30,6 +30,7 @@ const (
 	tableDropped    store.Table = 11 // app n, collection c: "" -> rows still to be cleaned away
 	tableRegrouped  store.Table = 20 // app n: Seq and index -> regroupRow
 	tableOutbox     store.Table = 21 // app n: mail id -> outboxRow of a mail that is to be sent
+	tableNote       store.Table = 24 // app n: what is stored and echoed and decides nothing, see manage_notes.go
 )
 
 // The numbers of the reserved collections; every app has both from the start.
@@ -51,6 +52,10 @@ type appConfig struct {
 	AppSecrets     []secret   `json:"appSecrets"`
 	MasterSecrets  []secret   `json:"masterSecrets"`
 	Options        AppOptions `json:"options"`
+
+	Application string                     `json:"application,omitempty"` // that it is an environment of; "": the one of its own key
+	Settings    map[string]json.RawMessage `json:"settings,omitempty"`    // echoed without effect; never changed in place
+	Deleted     int64                      `json:"deleted,omitempty"`     // Unix ms; its rows do not count any more
 }
 
 // AppOptions are the settings of one app that its owner may change.

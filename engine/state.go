@@ -36,6 +36,7 @@ type appState struct {
 	outbox       *btree.Map[string, *outboxRow]
 
 	regrouped *btree.Map[string, *regroupRow] // Seq and index -> whose groups were changed then
+	notes     *btree.Map[string, []byte]      // kind and name -> JSON that decides nothing
 
 	owned map[*collection]bool // the collections that this clone may change; nil when published
 }
@@ -89,6 +90,7 @@ func newAppState(config *appConfig) *appState {
 		emails:       new(btree.Map[string, struct{}]),
 		identities:   new(btree.Map[string, string]),
 		outbox:       new(btree.Map[string, *outboxRow]),
+		notes:        new(btree.Map[string, []byte]),
 		owned:        map[*collection]bool{},
 	}
 	return s
@@ -121,6 +123,7 @@ func (s *appState) clone() *appState {
 	c.emails = s.emails.Copy()
 	c.identities = s.identities.Copy()
 	c.outbox = s.outbox.Copy()
+	c.notes = s.notes.Copy()
 	c.owned = map[*collection]bool{}
 	return &c
 }
@@ -202,6 +205,9 @@ func (s *appState) groupNamed(id string) bool {
 // value is kept. The caller has seen to it that the row is of this app. (The
 // settings are a row of app 0, see applySystem.)
 func (s *appState) apply(key store.Key, value []byte, seq store.Seq, index uint32) error {
+	if s.config.Deleted != 0 {
+		return nil // not yet cleaned away
+	}
 	switch key.Table {
 	case tableCollection:
 		return s.applyCollection(key.ID, value)
@@ -225,6 +231,12 @@ func (s *appState) apply(key store.Key, value []byte, seq store.Seq, index uint3
 		}
 	case tableOutbox:
 		return s.applyOutbox(key.ID, value)
+	case tableNote:
+		if value == nil {
+			s.notes.Delete(key.ID)
+		} else {
+			s.notes.Set(key.ID, value)
+		}
 	default:
 		return fmt.Errorf("row of unknown table %d", key.Table)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidwall/btree"
 
+	"postern/auth"
 	"postern/engine/store"
 )
 
@@ -32,10 +33,11 @@ func (s *systemState) clone() *systemState {
 	return &c
 }
 
-// live reports whether an operator's session still counts.
-func (s *systemState) live(n *session) bool {
+// live reports whether an operator's session still counts at a moment (Unix ms).
+func (s *systemState) live(n *session, now int64) bool {
 	o, ok := s.operators.Get(n.User)
-	return ok && o.Generation == n.Generation
+	return ok && o.Generation == n.Generation &&
+		!auth.Expired(unixTime(now), unixTime(n.Created), unixTime(n.Created), 0, operatorSession)
 }
 
 // An app is the place where the newest view of one app is found.
@@ -86,8 +88,15 @@ func (d *draft) applySystem(key store.Key, value []byte) error {
 		if !ok {
 			a = &app{number: config.Number, key: config.Key}
 			st := newAppState(config)
+			if config.Deleted != 0 {
+				st = deletedState(config)
+			}
 			d.made = d.directory().with(a)
 			d.apps[a] = st
+			return nil
+		}
+		if config.Deleted != 0 {
+			d.apps[a] = deletedState(config)
 			return nil
 		}
 		st, ok := d.apps[a]

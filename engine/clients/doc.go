@@ -15,6 +15,10 @@
 //	offline.js  the stores that keep a copy and talk to the server in the background
 //	harness.js  what the scripts share
 //
+// TestKinveyCLI does the same with kinvey-cli, the client that manages: one operator
+// makes apps, environments and collections with it, and applies and exports their
+// configuration. Its packages are pinned in testdata/cli.
+//
 // The package and all it needs are pinned by testdata/package-lock.json, installed
 // with npm once for each content of that file, and kept in the user's cache
 // directory. Where node, npm or the package cannot be had the test is skipped and
