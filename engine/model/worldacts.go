@@ -145,7 +145,7 @@ func (w *World) lookup(d *draft) {
 		`{"_id":{"$in":[`+id+`,"x"]}}`, `{"email":"x"}`, `{"email":{"$exists":true}}`, `{"first_name":null}`,
 		`{"$or":[{"username":`+name+`},{"last_name":{"$ne":"y"}}]}`, `{"username":{"$gt":"b"}}`,
 		`{"n":1}`, `{"_acl.creator":`+id+`}`, `{"password":"x"}`, `{"username":"x","$or":[{"n":{"$exists":true}}]}`,
-		`{"username":{"$regex":"^[a-c]"}}`, `{"email":{"$type":"string"}}`, `{"$nor":[{"username":`+name+`}]}`, `{"$nor":[{"n":1}]}`, `{"username":{"$not":{"$gt":"b"}}}`,
+		`{"username":{"$regex":"^[a-c]"}}`, `{"email":{"$type":"string"}}`, `{"$nor":[{"n":1}]}`, `{"username":{"$not":{"$gt":"b"}}}`,
 		`{"_geoloc":{"$nearSphere":[1,2]}}`, `{"username":{"$regex":"a"}}`,
 		`{"username":{"$foo":1}}`, `{`, `[]`, `{"username":"x","username":"y"}`)
 }

@@ -324,7 +324,7 @@ func (g *generator) geo(near bool) string {
 		}
 		text := `"` + near + `":` + g.corner()
 		if g.in(3) > 0 {
-			text += fmt.Sprintf(`,"$maxDistance":%s`, g.pick("0", "100.003", "500.7", "1000", "2500.1", "7000", "1e5"))
+			text += fmt.Sprintf(`,"$maxDistance":%s`, g.pick("0", "1e5", fmt.Sprintf("%.3f", 3000*g.r.Float64()), fmt.Sprintf("%.3f", 3000*g.r.Float64())))
 		}
 		return "{" + text + "}"
 	}

@@ -155,9 +155,6 @@ func compare(a, b any) int {
 	return 0
 }
 
-// equal is equality of values; null and missing are the same (rule "null").
-func equal(a, b any) bool { return compare(a, b) == 0 }
-
 // A decimal is a number as 0.digits * 10^exponent; digits neither begins nor
 // ends with a zero, and is empty for the number 0.
 type decimal struct {
