@@ -109,6 +109,8 @@ func TestGroupForms(t *testing.T) {
 		{"a condition", `{"condition":{"s":{"$gte":"y"}},"reduceFn":"x","query":{"s":"x"},` + count + `}`, `[{"c":1}]`},
 		{"no condition", `{"condition":null,"key":null,` + count + `}`, `[{"c":4}]`},
 		{"nothing matches", `{"condition":{"s":"z"},` + count + `}`, `[]`},
+		{"an infinity and no number are no number", `{"initial":{"m":"-Infinity","n":"Infinity"},"reduce":"function(d,o){o.t = 1 / Math.min(o.m, d.none); o.u = 1 / Math.max(o.n, d.none);}"}`,
+			`[{"m":"-Infinity","n":"Infinity","t":null,"u":null}]`},
 		{"not a number", `{"reduce":"function(d,o){o.x = d.none + 1; o.y = 1/0; o.z = d.none;}"}`, `[{"x":null,"y":null}]`},
 	}
 	for _, row := range rows {
@@ -158,7 +160,7 @@ func TestOtherReducersAreNotUnderstood(t *testing.T) {
 	}
 }
 
-// bound runs an aggregation that is too large.
+// What is too large is refused: the parts of the body, and what comes of it.
 func TestGroupBounds(t *testing.T) {
 	many := func(n int, text func(i int) string) []string {
 		docs := make([]string, n)
@@ -177,6 +179,7 @@ func TestGroupBounds(t *testing.T) {
 		docs       []string
 	}{
 		{"groups", `{"key":{"i":1}}`, numbers},
+		{"documents", `{"condition":{"none":1}}`, many(1_000_001, func(int) string { return `{}` })},
 		{"keys", `{"key":[` + strings.Join(many(33, func(i int) string { return fmt.Sprintf(`"k%d"`, i) }), ",") + `]}`, sdkDocs},
 		{"initial", `{"initial":{"x":"` + strings.Repeat(long, 5) + `"}}`, sdkDocs},
 		{"reduce", `{"reduce":"function(){} //` + strings.Repeat(long, 5) + `"}`, sdkDocs},

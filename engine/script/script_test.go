@@ -129,7 +129,16 @@ func TestHostileScripts(t *testing.T) {
 			t.Errorf("%s: %.200s, %v; want an *Error", name, got, err)
 			continue
 		}
+		if strings.HasPrefix(name, "no end") && !strings.Contains(e.Msg, "too long") {
+			t.Errorf("%s: ended by something else than time: %s", name, e.Msg)
+		}
 		t.Logf("%s: %.90s", name, e.Msg)
+	}
+	// With time enough it is its size that ends it.
+	var e *script.Error
+	if _, err := newRunner(t, script.TimeLimit).Reduce(nil, `function(doc, out) { out.s = "x".repeat(16 << 20); }`, over(`{}`, `{}`)); !errors.As(err, &e) ||
+		!strings.Contains(e.Msg, "too much") {
+		t.Errorf("a giant answer: %v", err)
 	}
 	got, err := newRunner(t, script.TimeLimit).Reduce(nil, `function(doc, out) { out.n++; }`, over(`{"n":0}`, `{}`))
 	if string(got) != `[{"n":1}]` || err != nil {
