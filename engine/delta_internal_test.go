@@ -19,7 +19,7 @@ type remembering struct {
 	t      *testing.T
 	now    *atomic.Int64 // Unix ms
 	driver store.Driver
-	e      *Engine
+	e      *Engine // nil: closed
 	a      *app
 }
 
@@ -54,12 +54,16 @@ func (r *remembering) open() {
 
 func (r *remembering) close() {
 	r.t.Helper()
+	if r.e == nil {
+		return
+	}
 	if err := r.e.Check(func(p string) { r.t.Error("check:", p) }); err != nil {
 		r.t.Error("check:", err)
 	}
 	if err := r.e.Close(); err != nil {
 		r.t.Error(err)
 	}
+	r.e = nil
 }
 
 func (r *remembering) reopen() { r.t.Helper(); r.close(); r.open() }
