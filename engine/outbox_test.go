@@ -237,7 +237,7 @@ func TestOutboxDir(t *testing.T) {
 	shown := s.want(s.do("GET", path+"/"+get(list[0], "id").(string), asMaster, ""), 200, "").json(t)
 	text, _ := get(shown, "mail").(string)
 	s.want(s.do("GET", linkPattern.FindStringSubmatch(text)[1], "", ""), 200, "")
-	for _, id := range []string{"..%2F..%2Fetc%2Fpasswd", "none", "..", "%2e%2e%2f" + filepath.Base(files[0])} {
+	for _, id := range []string{"..%2F..%2Fetc%2Fpasswd", "none", "..", "%2e%2e%2f" + filepath.Base(filepath.Dir(files[0])) + "%2f" + strings.TrimSuffix(filepath.Base(files[0]), ".eml")} {
 		if a := s.do("GET", path+"/"+id, asMaster, ""); a.status != 404 {
 			t.Errorf("%s: %d %s", id, a.status, a.body)
 		}
