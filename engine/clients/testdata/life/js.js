@@ -125,6 +125,7 @@ const client = {
       return aggregation;
     };
     return {
+      wants: {},
       as: { count: 'count', sum: 'sum', min: 'min', max: 'max', average: 'average' },
       count: made('count'), sum: made('sum'), min: made('min'), max: made('max'), average: made('average'),
     };

@@ -93,6 +93,7 @@ const client = {
       return aggregation;
     };
     return {
+      wants: {},
       as: { count: 'result', sum: 'result', min: 'result', max: 'result', average: 'result' },
       count: made('count'), sum: made('sum'), min: made('min'), max: made('max'), average: made('average'),
     };

@@ -98,6 +98,9 @@ const client = {
       return aggregation;
     };
     return {
+      // Its minimum begins with Infinity, which JSON makes null: in the arithmetic
+      // of JavaScript no number above zero is less.
+      wants: { min: 0 },
       as: { count: 'count', sum: 'sum', min: 'min', max: 'max', average: 'average' },
       count: made('count'), sum: made('sum'), min: made('min'), max: made('max'), average: made('average'),
     };
