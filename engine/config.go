@@ -36,6 +36,9 @@ type Config struct {
 	// interface, so that a page on the web cannot reach a development server
 	// by a name that it resolves to 127.0.0.1.
 	LoopbackHostsOnly bool
+	// AlsoHosts are domains whose hosts are answered all the same: those that
+	// are fixed in SDKs, which a hosts file leads to this server.
+	AlsoHosts []string
 	// TrustLoopback switches limits per network off for loopback addresses.
 	TrustLoopback bool
 	// TrustedProxies are the peers whose X-Forwarded-For is believed. Limits

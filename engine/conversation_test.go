@@ -18,6 +18,10 @@ var update = flag.Bool("update", false, "write the answers of the conversations 
 // answers that are expected (<). Somebody who is named for the first time signs
 // up; $name is his id. Times are written TIME. -update writes the answers; the
 // review reads the difference.
+//
+// "= Name: value" sets a header of the requests that follow. "& name member.member"
+// keeps a value of the last answer, or a header of it: %name is that value in requests and answers
+// from there on, and a request by %name presents it as a session token.
 func TestConversations(t *testing.T) {
 	files, err := filepath.Glob("testdata/conversations/*.txt")
 	if err != nil || len(files) == 0 {
@@ -52,6 +56,9 @@ func TestConversations(t *testing.T) {
 var (
 	timePattern = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`)
 	namePattern = regexp.MustCompile(`\$[a-z]+`)
+	isToken     = regexp.MustCompile(`^[0-9a-f-]{36}\.`)
+	keptPattern = regexp.MustCompile(`%[a-z]+`)
+	idPattern   = regexp.MustCompile(`"(_id|creator|username)":"([0-9a-f]{24}|[0-9a-f-]{36})"`)
 	uuidPattern = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}(\.[A-Za-z0-9+/]{43}=)?`)
 )
 
@@ -67,6 +74,9 @@ func converse(t *testing.T, script string) string {
 		}
 		return u
 	}
+	headers := []string{"X-Kinvey-Api-Version", "5"}
+	kept := map[string]string{}
+	var last answer
 	var out bytes.Buffer
 	lines := bufio.NewScanner(strings.NewReader(script))
 	for lines.Scan() {
@@ -76,10 +86,31 @@ func converse(t *testing.T, script string) string {
 			if !strings.HasPrefix(line, "< ") {
 				fmt.Fprintln(&out, line)
 			}
+			if header, ok := strings.CutPrefix(line, "= "); ok {
+				name, value, _ := strings.Cut(header, ": ")
+				headers = append(headers, name, value)
+			}
+			if keep, ok := strings.CutPrefix(line, "& "); ok {
+				name, path, _ := strings.Cut(keep, " ")
+				value, ok := last.header[path]
+				if !ok {
+					value, ok = get(last.json(t), strings.Split(path, ".")...).(string)
+				}
+				if !ok {
+					t.Fatalf("%s: not in %v %s", line, last.header, last.body)
+				}
+				kept[name] = value
+			}
 			continue
 		}
 		fmt.Fprintln(&out, line)
 		request = namePattern.ReplaceAllStringFunc(request, func(name string) string { return who(name[1:]).id })
+		request = keptPattern.ReplaceAllStringFunc(request, func(name string) string {
+			if value, ok := kept[name[1:]]; ok {
+				return value
+			}
+			return name
+		})
 		parts := strings.SplitN(request, " ", 4)
 		body := ""
 		if len(parts) == 4 {
@@ -93,9 +124,14 @@ func converse(t *testing.T, script string) string {
 		case "master":
 			authorization = asMaster
 		default:
-			authorization = who(parts[0]).session()
+			if isToken.MatchString(parts[0]) {
+				authorization = "Kinvey " + parts[0]
+			} else {
+				authorization = who(parts[0]).session()
+			}
 		}
-		a := s.do(parts[1], parts[2], authorization, body, "X-Kinvey-Api-Version", "5")
+		a := s.do(parts[1], parts[2], authorization, body, headers...)
+		last = a
 		answer := string(a.body)
 		if a.status >= 400 {
 			answer = a.error(t)
@@ -103,6 +139,13 @@ func converse(t *testing.T, script string) string {
 		for name, u := range users {
 			answer = strings.ReplaceAll(answer, u.id, "$"+name)
 		}
+		for name, value := range kept {
+			if timePattern.MatchString(value) {
+				continue // the same time may stand there by chance
+			}
+			answer = strings.ReplaceAll(answer, value, "%"+name)
+		}
+		answer = idPattern.ReplaceAllString(answer, `"$1":"ID"`)
 		answer = timePattern.ReplaceAllString(answer, "TIME")
 		answer = uuidPattern.ReplaceAllString(answer, "RANDOM")
 		fmt.Fprintln(&out, strings.TrimSpace(fmt.Sprintf("< %d %s", a.status, answer)))

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -221,10 +222,23 @@ func (r *Request) framing() error {
 	if bytes.Count(raw, []byte("\n")) > 64 {
 		return fault(errHeaders, "more than 64 headers")
 	}
-	if r.e.config.LoopbackHostsOnly && !r.local && !Loopback(string(r.ctx.Host())) {
+	if r.e.config.LoopbackHostsOnly && !r.local && !r.e.config.answersTo(string(r.ctx.Host())) {
 		return fault(errBadRequest, "this development server answers on loopback host names only")
 	}
 	return nil
+}
+
+// answersTo tells whether a development server answers requests for a host.
+func (c *Config) answersTo(host string) bool {
+	if Loopback(host) {
+		return true
+	}
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return slices.ContainsFunc(c.AlsoHosts, func(domain string) bool {
+		return host == domain || strings.HasSuffix(host, "."+domain)
+	})
 }
 
 // hasHeader looks for a header line in the raw block; name is in lower case

@@ -76,7 +76,7 @@ func newRoot(s streams) *cobra.Command {
 	f.String("log-format", "", "text or json (default: text on a terminal, json otherwise)")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return settings(cmd) }
 	root.AddCommand(
-		devCommand(s), serveCommand(s), checkCommand(s), versionCommand(s),
+		devCommand(s), serveCommand(s), checkCommand(s), versionCommand(s), trustCommand(s),
 		appCommand(s), collectionCommand(s), userCommand(s), sessionCommand(s), groupCommand(s),
 		operatorCommand(s), outboxCommand(s), backupCommand(s), restoreCommand(s),
 		importConfigCommand(s), exportConfigCommand(s), scriptCommand(s),

@@ -25,7 +25,8 @@ const (
 
 func devCommand(s streams) *cobra.Command {
 	srv := &server{}
-	var seedFile string
+	var seedFile, caFile string
+	var useTLS bool
 	c := &cobra.Command{
 		Use:   "dev",
 		Short: "A development server: known secrets, sample data, loopback only",
@@ -33,6 +34,9 @@ func devCommand(s streams) *cobra.Command {
 known secrets, the users alice, bob and carol (passwords equal to their names)
 and sample data. Without --data it works in a temporary directory, which is
 removed at the end. Every denial is logged with its reason.
+
+--tls serves HTTPS with a certificate authority of its own, for the loopback
+interface and for SDKs whose hosts are fixed; see postern trust.
 
 --seed FILE loads other sample data:
   {"users":["dave"], "collections":{"notes":{"permissions":"private",
@@ -58,6 +62,12 @@ removed at the end. Every denial is logged with its reason.
 				defer os.RemoveAll(srv.dir)
 				srv.options.NoBallast = true
 			}
+			if useTLS {
+				data, _ := cmd.Flags().GetString("data")
+				if caFile, err = srv.useAuthority(data, cmd.Flags().Changed("data")); err != nil {
+					return err
+				}
+			}
 			srv.config.Argon = auth.CheapParams
 			srv.config.TrustLoopback = true
 			srv.config.LogDenials = true
@@ -73,19 +83,25 @@ removed at the end. Every denial is logged with its reason.
 				}
 				return seed.apply(e)
 			}
-			srv.ready = func(url string) error { return greet(s, url, srv.dir) }
+			srv.ready = func(url string) error { return greet(s, url, srv.dir, caFile) }
 			return srv.run(log)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&srv.listen, "listen", "127.0.0.1:8080", "loopback address to listen on")
+	f.BoolVar(&useTLS, "tls", false, "HTTPS, with a certificate authority of its own (see postern trust)")
 	f.StringVar(&seedFile, "seed", "", "file with users and entities to begin with")
 	return c
 }
 
 // greet prints what a newcomer needs: the address, the credentials, and three
-// lines that show a private collection filtered for two users.
-func greet(s streams, url, dir string) error {
+// lines that show a private collection filtered for two users. caFile is "" for
+// plain HTTP.
+func greet(s streams, url, dir, caFile string) error {
+	curl := "curl -s"
+	if caFile != "" {
+		curl += " --cacert " + quote(caFile)
+	}
 	_, err := fmt.Fprintf(s.out, `Postern serves %[1]s
 
   app key        %[2]s
@@ -98,11 +114,14 @@ func greet(s streams, url, dir string) error {
 The collection watchlist is private: the same request, answered for alice and
 for bob, and counted for the master:
 
-curl -s -u alice:alice '%[1]s/appdata/%[2]s/watchlist'
-curl -s -u bob:bob '%[1]s/appdata/%[2]s/watchlist'
-curl -s -u %[2]s:%[4]s '%[1]s/appdata/%[2]s/watchlist/_count'
+%[8]s -u alice:alice '%[1]s/appdata/%[2]s/watchlist'
+%[8]s -u bob:bob '%[1]s/appdata/%[2]s/watchlist'
+%[8]s -u %[2]s:%[4]s '%[1]s/appdata/%[2]s/watchlist/_count'
 
-`, url, devKey, devApp, devMaster, devOperator, devPassword, dir)
+`, url, devKey, devApp, devMaster, devOperator, devPassword, dir, curl)
+	if err == nil && caFile != "" {
+		_, err = fmt.Fprintf(s.out, "The certificate is signed by %s;\n\"postern trust\" says how clients come to trust it.\n\n", caFile)
+	}
 	return err
 }
 

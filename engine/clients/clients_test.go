@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ import (
 const atLeast = 850
 
 func TestKinveyNodeSDK(t *testing.T) {
-	client := install(t)
+	client := node312.install(t)
 	s := start(t)
 	entries, err := os.ReadDir("testdata")
 	if err != nil {
@@ -36,7 +37,7 @@ func TestKinveyNodeSDK(t *testing.T) {
 		ran := false
 		t.Run(name, func(t *testing.T) {
 			ran = true
-			c, p := client.run(t, entry.Name(), s.url)
+			c, p := client.run(t, entry.Name(), s)
 			checks, passed = checks+c, passed+p
 		})
 		skipped = skipped || !ran
@@ -45,25 +46,91 @@ func TestKinveyNodeSDK(t *testing.T) {
 		t.Errorf("%d checks were made; want at least %d", checks, atLeast)
 	}
 	s.stop(t)
-	t.Logf("figure: %s %s: %d checks passed", sdkName, sdkVersion, passed)
+	t.Logf("figure: %s: %d checks passed", client, passed)
 }
 
-// A line is what a script says: a check, or at its end how many there were.
+// The scripts in testdata/life: what each client is put through, and what it has
+// of its own.
+func TestClients(t *testing.T) {
+	for _, f := range features {
+		if !slices.Contains(known, f) {
+			t.Fatalf("the feature %q is in no script", f)
+		}
+	}
+	for _, c := range []struct {
+		sdk     sdk
+		script  string
+		tls     bool
+		atLeast int
+	}{
+		{node312, "node.js", false, 50},
+		{node32, "node.js", false, 145},
+		{js7, "js.js", true, 155},
+		{kinvey1, "kinvey.js", true, 155},
+		{flex, "flex.js", false, 130},
+	} {
+		t.Run(c.sdk.String(), func(t *testing.T) {
+			client := c.sdk.install(t)
+			var flags []string
+			if c.tls {
+				flags = []string{"--tls"}
+			}
+			s := start(t, flags...)
+			checks, passed := client.run(t, filepath.Join("life", c.script), s)
+			if checks < c.atLeast {
+				t.Errorf("%d checks were made; want at least %d", checks, c.atLeast)
+			}
+			if c.tls {
+				untrusted := *s
+				untrusted.authority = ""
+				client.run(t, filepath.Join("life", "untrusted.js"), &untrusted)
+			}
+			s.stop(t)
+			t.Logf("figure: %s: %d checks passed", client, passed)
+		})
+	}
+}
+
+// features are those of known that the server has. The sections of the scripts
+// that need another one are skipped, each by a test that says so.
+var features = []string{}
+
+// known is every feature that a section of a script names.
+var known = []string{
+	"operators", // all query operators, 7.2 and 7.3
+	"geo",       // 7.4
+	"group",     // aggregation, 8
+	"delta",     // delta set and its setting in the management API, 9
+	"multi",     // arrays, 6.8
+	"resolve",   // references, 6.9
+	"wrapper",   // answers with headers in the body, 2.2
+	"restore",   // suspended users, 5.7
+	"tokens",    // ending all sessions of a user
+	"forgot",    // reminder of the username
+}
+
+// A line is what a script says: a check, a section that was not run for want of a
+// feature, or at its end how many checks there were.
 type line struct {
-	Name   string
-	OK     bool
-	Detail string
-	Done   *int
+	Name         string
+	OK           bool
+	Detail       string
+	Off, Section string
+	Done         *int
 }
 
-// run lets node run a script against the server at url, a subtest for each check.
-func (c *client) run(t *testing.T, script, url string) (checks, passed int) {
+// run lets node run a script against a server, a subtest for each check.
+func (c *client) run(t *testing.T, script string, s *server) (checks, passed int) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.node, filepath.Join("testdata", script))
 	// The SDK's HTTP library obeys the proxy settings of the environment, for
 	// loopback addresses too.
-	cmd.Env = append(os.Environ(), "POSTERN_URL="+url, "NODE_PATH="+c.modules, "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1")
+	cmd.Env = append(environment(), "POSTERN_URL="+s.url, "POSTERN_SDK="+c.String(), "POSTERN_FEATURES="+strings.Join(features, ","),
+		"NODE_PATH="+c.modules, "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1")
+	if s.authority != "" {
+		cmd.Env = append(cmd.Env, "NODE_EXTRA_CA_CERTS="+s.authority)
+	}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
@@ -86,6 +153,15 @@ func (c *client) run(t *testing.T, script, url string) (checks, passed int) {
 			done = *l.Done
 			continue
 		}
+		if l.Off != "" {
+			if !slices.Contains(known, l.Off) {
+				t.Errorf("%s needs the feature %q, which is not known", script, l.Off)
+			}
+			t.Run("OFF "+l.Off+" "+l.Section, func(t *testing.T) {
+				t.Skipf("FEATURE OFF: %s: the checks of %q (%s) were NOT made", l.Off, l.Section, c)
+			})
+			continue
+		}
 		checks++
 		if l.OK {
 			passed++
@@ -103,4 +179,13 @@ func (c *client) run(t *testing.T, script, url string) (checks, passed int) {
 		t.Errorf("%s: %v; it counts %d checks, %d arrived\n%s", script, err, done, checks, stderr.String())
 	}
 	return checks, passed
+}
+
+// environment is ours without what would have node trust more certificates, or
+// check none.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return strings.HasPrefix(name, "NODE_") || strings.HasPrefix(name, "SSL_CERT_")
+	})
 }

@@ -1,12 +1,13 @@
 // Package clients holds the tests of Postern with published, unmodified clients
 // of Kinvey. It has no code of its own.
 //
-// The client is kinvey-node-sdk, the last version that was published for Node.js.
-// Its test builds the real binary, starts "postern dev" on a data directory of its
-// own and lets node run the scripts in testdata against it, each a program of one
-// or more users that use nothing but the SDK. Every check of a script is a subtest.
+// Each test builds the real binary, starts "postern dev" on a data directory of its
+// own and lets node run scripts from testdata against it, each a program of one or
+// more users that use nothing but the client. Every check of a script is a subtest.
 // At the end the server is asked to stop, must end well, and "postern check" must
 // find nothing wrong with the data it leaves.
+//
+// kinvey-node-sdk 3.12.5, the last version that was published for Node.js:
 //
 //	users.js    the life of a user: sign-up, sessions, passwords, discovery, removal
 //	data.js     one user and one collection: saving, and all that a query can say
@@ -19,8 +20,21 @@
 // makes apps, environments and collections with it, and applies and exports their
 // configuration. Its packages are pinned in testdata/cli.
 //
-// The package and all it needs are pinned by testdata/package-lock.json, installed
-// with npm once for each content of that file, and kept in the user's cache
-// directory. Where node, npm or the package cannot be had the test is skipped and
-// says so, except under CI=true, where that is a failure.
+// All clients, in testdata/life:
+//
+//	lifecycle.js  what each is put through: users, entities, queries, permissions
+//	node.js       kinvey-node-sdk 3.2.1, and what is missing above of 3.12.5
+//	js.js         kinvey-js-sdk 7.0.0, the core of the SDKs for browsers and phones
+//	kinvey.js     kinvey 1.7.0, the SDK before them
+//	flex.js       kinvey-flex-sdk 3.3.0, code beside the server
+//	untrusted.js  that certificates are looked at
+//
+// js.js and kinvey.js insist on https. They go through the certificate authority
+// of "postern dev --tls" with NODE_EXTRA_CA_CERTS, js.js to the host names that are
+// fixed in it.
+//
+// The packages and all they need are pinned by the package-lock.json files in
+// testdata, installed with npm once for each content of such a file, and kept in the
+// user's cache directory. Where node, npm or a package cannot be had a test is
+// skipped and says so, except under CI=true, where that is a failure.
 package clients

@@ -4,28 +4,43 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 )
 
-const (
-	sdkName    = "kinvey-node-sdk"
-	sdkVersion = "3.12.5"
-	// sdkSum is the SHA-256 of the SDK's program as it was published.
-	sdkSum = "ec8eb68105091828ae300a325989153b4456c5443fa05c9139657af55656a7b9"
+// An sdk is a published client.
+type sdk struct {
+	name, version string
+	// lock is the directory in testdata with its package.json and package-lock.json.
+	lock string
+	// sum is the SHA-256 of all files of the package as it was published.
+	sum string
+}
+
+func (s sdk) String() string { return s.name + "-" + s.version }
+
+var (
+	node312 = sdk{"kinvey-node-sdk", "3.12.5", ".", "4f09fe7515dcf6cea65ffbbc1e5350b242b90f6038378618d4129adfbdf5d7db"}
+	node32  = sdk{"kinvey-node-sdk", "3.2.1", "node-3.2.1", "630c3143798fde1f1c067bf847d75cbc0ad5030acb8be9358f8bab4e3b9e0622"}
+	js7     = sdk{"kinvey-js-sdk", "7.0.0", "js-7.0.0", "aa80b15333a4a9bf83cf6b4d2a1cb65c74c001f3695474afe69963b56906b201"}
+	kinvey1 = sdk{"kinvey", "1.7.0", "kinvey-1.7.0", "2d2d15ec7d35de394137f20a1c3c03404c42d40e0bf125a3bf265b2c01194fb5"}
+	flex    = sdk{"kinvey-flex-sdk", "3.3.0", "flex-3.3.0", "ab9590eed5a9bc484a3633779553038abcbdb8cd017b045f636f0ec630b94c29"}
 )
 
 // A client is an installed SDK and the node to run it.
 type client struct {
+	sdk
 	node    string // path of the program
 	modules string // directory to search for packages
 }
 
 // install finds node and the SDK, which it fetches with npm when it is not in the
-// user's cache directory yet.
-func install(t *testing.T) *client {
+// user's cache directory yet. What npm fetches has the checksums of the lock file.
+func (s sdk) install(t *testing.T) *client {
 	t.Helper()
 	node, err := exec.LookPath("node")
 	if err != nil {
@@ -33,7 +48,7 @@ func install(t *testing.T) *client {
 	}
 	files := map[string][]byte{}
 	for _, name := range []string{"package.json", "package-lock.json"} {
-		if files[name], err = os.ReadFile(filepath.Join("testdata", name)); err != nil {
+		if files[name], err = os.ReadFile(filepath.Join("testdata", s.lock, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -43,8 +58,8 @@ func install(t *testing.T) *client {
 	}
 	cache = filepath.Join(cache, "postern", "clients")
 	lock := sha256.Sum256(files["package-lock.json"])
-	dir := filepath.Join(cache, sdkName+"-"+sdkVersion+"-"+hex.EncodeToString(lock[:6]))
-	c := &client{node: node, modules: filepath.Join(dir, "node_modules")}
+	dir := filepath.Join(cache, s.String()+"-"+hex.EncodeToString(lock[:6]))
+	c := &client{sdk: s, node: node, modules: filepath.Join(dir, "node_modules")}
 	if c.unmodified() {
 		return c
 	}
@@ -69,22 +84,38 @@ func install(t *testing.T) *client {
 	cmd := exec.CommandContext(t.Context(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 	cmd.Dir = work
 	if out, err := cmd.CombinedOutput(); err != nil {
-		unavailable(t, sdkName+" "+sdkVersion, err, out)
+		unavailable(t, s.String(), err, out)
 	}
 	os.RemoveAll(dir)
 	// Another run may have been faster; what counts is what is there now.
 	renamed := os.Rename(work, dir)
 	if !c.unmodified() {
-		t.Fatalf("%s in %s is not the published version %s (%v)", sdkName, dir, sdkVersion, renamed)
+		t.Fatalf("%s in %s is not as it was published: its sum is %s (%v)", s, dir, c.sum256(), renamed)
 	}
 	return c
 }
 
 // unmodified tells whether the SDK is there, byte for byte as it was published.
-func (c *client) unmodified() bool {
-	text, err := os.ReadFile(filepath.Join(c.modules, sdkName, sdkName+".min.js"))
-	sum := sha256.Sum256(text)
-	return err == nil && hex.EncodeToString(sum[:]) == sdkSum
+func (c *client) unmodified() bool { return c.sum256() == c.sum }
+
+// sum256 is the SHA-256 of the names and contents of all files of the package, ""
+// if it is not there.
+func (c *client) sum256() string {
+	root := os.DirFS(filepath.Join(c.modules, c.name))
+	sum := sha256.New()
+	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(root, name)
+		fmt.Fprintf(sum, "%s %d\n", name, len(text))
+		sum.Write(text)
+		return err
+	})
+	if err != nil {
+		return ""
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // unavailable ends the test: skipped on a desk, failed in CI.

@@ -3,9 +3,13 @@ package clients
 import (
 	"bufio"
 	"bytes"
+	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -14,20 +18,42 @@ import (
 // A server is a running "postern dev".
 type server struct {
 	binary, data, url string
+	authority         string // file with the certificate authority; "" without TLS
 	cmd               *exec.Cmd
 	said              chan struct{} // closed when its standard output has ended
 	log               bytes.Buffer  // its standard error; to be read after it has ended
 }
 
-// start builds the program and starts it on an empty data directory.
-func start(t *testing.T) *server {
-	t.Helper()
-	dir := t.TempDir()
-	s := &server{binary: filepath.Join(dir, "postern"), data: filepath.Join(dir, "data"), said: make(chan struct{})}
-	if out, err := exec.Command("go", "build", "-o", s.binary, "postern").CombinedOutput(); err != nil {
-		t.Fatalf("building postern: %v\n%s", err, out)
+var build = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "postern-clients-")
+	if err != nil {
+		return "", err
 	}
-	s.cmd = exec.Command(s.binary, "dev", "--listen", "127.0.0.1:0", "--data", s.data)
+	binary := filepath.Join(dir, "postern")
+	if out, err := exec.Command("go", "build", "-o", binary, "postern").CombinedOutput(); err != nil {
+		return binary, fmt.Errorf("building postern: %w\n%s", err, out)
+	}
+	return binary, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if binary, _ := build(); binary != "" {
+		os.RemoveAll(filepath.Dir(binary))
+	}
+	os.Exit(code)
+}
+
+// start starts "postern dev" on an empty data directory. With "--tls" its
+// authority is in that directory as well.
+func start(t *testing.T, flags ...string) *server {
+	t.Helper()
+	binary, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{binary: binary, data: filepath.Join(t.TempDir(), "data"), said: make(chan struct{})}
+	s.cmd = exec.Command(s.binary, append([]string{"dev", "--listen", "127.0.0.1:0", "--data", s.data}, flags...)...)
 	s.cmd.Stderr = &s.log
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -61,7 +87,11 @@ func start(t *testing.T) *server {
 	case <-time.After(time.Minute):
 		t.Fatal("postern dev does not say where it serves")
 	}
-	if !strings.HasPrefix(s.url, "http://127.0.0.1:") {
+	scheme := "http"
+	if slices.Contains(flags, "--tls") {
+		scheme, s.authority = "https", filepath.Join(s.data, "ca", "ca.pem")
+	}
+	if !strings.HasPrefix(s.url, scheme+"://127.0.0.1:") {
 		t.Fatalf("postern dev serves %q", s.url)
 	}
 	return s

@@ -81,7 +81,7 @@ async function rejectedAs(kinvey, promise, name, code) {
 function describe(error) {
   const { name, message, code, debug, stack } = Object(error);
   const ours = error instanceof assert.AssertionError || !code;
-  return ours ? `${stack || error}` : `${name}: ${message} (code ${code}, debug ${JSON.stringify(debug)})`;
+  return ours ? stack || JSON.stringify(error) || `${error}` : `${name}: ${message} (code ${code}, debug ${JSON.stringify(debug)})`;
 }
 
 let count = 0;

@@ -1,0 +1,222 @@
+'use strict';
+// kinvey-js-sdk 7: the core of the SDKs for browsers and phones. Its hosts are
+// fixed to https://<instance>-baas.kinvey.com, and the platform supplies how
+// requests are sent and where sessions and copies are kept. Here requests go by
+// node's https to the very URL that the SDK makes; only the name lookup and the
+// port are the test's, as a hosts file and a listener on 443 would have them. The
+// certificate is verified for the SDK's host.
+
+const https = require('node:https');
+const life = require('./lifecycle');
+
+const { assert, check, kid, run, section } = life;
+const now = stream => (stream && stream.toPromise ? stream.toPromise() : stream);
+const instanceId = 'acme';
+const { port } = new URL(life.url);
+const agent = new https.Agent({ keepAlive: true });
+const hosts = new Set();
+
+const httpAdapter = {
+  send: request => new Promise((resolve, reject) => {
+    const target = new URL(request.url);
+    hosts.add(target.host);
+    const lookup = (name, options, done) => (options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4));
+    const sent = https.request(target, {
+      port, lookup, agent, method: request.method, timeout: request.timeout, setHost: false,
+      headers: Object.assign({ Host: target.host }, request.headers),
+    }, (answer) => {
+      const parts = [];
+      answer.on('data', part => parts.push(part));
+      answer.on('end', () => resolve({ statusCode: answer.statusCode, headers: answer.headers, data: Buffer.concat(parts).toString() }));
+    });
+    sent.on('error', reject);
+    sent.end(request.body);
+  }),
+};
+
+// What a platform keeps in a database is kept in maps.
+function storageAdapter() {
+  const kept = new Map();
+  const at = (db, collection) => {
+    const key = `${db}/${collection}`;
+    if (!kept.has(key)) kept.set(key, new Map());
+    return kept.get(key);
+  };
+  return {
+    find: async (db, c) => [...at(db, c).values()],
+    count: async (db, c) => at(db, c).size,
+    findById: async (db, c, id) => at(db, c).get(id),
+    save: async (db, c, docs) => { docs.forEach(doc => at(db, c).set(doc._id, doc)); return docs; },
+    removeById: async (db, c, id) => Number(at(db, c).delete(id)),
+    removeManyById: async (db, c, ids) => ids.map(id => Number(at(db, c).delete(id))).reduce((a, b) => a + b, 0),
+    clear: async (db, c) => { at(db, c).clear(); return true; },
+    clearDatabase: async () => { kept.clear(); return true; },
+  };
+}
+
+function program(more) {
+  life.unload();
+  const kinvey = require('kinvey-js-sdk');
+  const session = new Map();
+  kinvey.init({
+    kinveyConfig: Object.assign({ appKey: kid, appSecret: life.appSecret, instanceId }, more),
+    httpAdapter,
+    sessionStore: { get: async key => session.get(key), set: async (key, value) => { session.set(key, value); return true; }, remove: async key => session.delete(key) },
+    storageAdapter: storageAdapter(),
+  });
+  kinvey.logger.disableAll();
+  const { User } = kinvey;
+  const data = user => (user ? user.data : null);
+  const query = filter => Object.assign(new kinvey.Query(), filter && { filter });
+  return {
+    kinvey,
+    ping: () => kinvey.ping(),
+    signup: async body => data(await User.signup(body)),
+    login: async (name, password) => data(await User.login(name, password)),
+    logout: () => User.logout(),
+    me: async () => data(await User.me()),
+    update: async fields => data(await User.update(fields)),
+    active: async () => data(await User.getActiveUser()),
+    exists: name => User.exists(name),
+    reset: name => User.resetPassword(name),
+    verify: name => User.verifyEmail(name),
+    forgot: email => User.forgotUsername(email),
+    lookup: filter => now(User.lookup(query(filter))),
+    removeUser: (id, options) => User.remove(id, options),
+    invalidateTokens: () => User.invalidateTokens(),
+    query: () => query(),
+    raw: filter => query(filter),
+    store: (name) => {
+      const store = kinvey.DataStore.collection(name, kinvey.DataStoreType.Network);
+      return {
+        create: entity => now(store.create(entity)),
+        createMany: list => now(store.create(list)),
+        save: entity => now(store.update(entity)),
+        get: id => now(store.findById(id)),
+        find: q => now(store.find(q)),
+        count: q => now(store.count(q)),
+        remove: id => now(store.removeById(id)),
+        clean: q => now(store.remove(q)),
+        group: aggregation => now(store.group(aggregation)),
+      };
+    },
+  };
+}
+
+const client = {
+  program,
+  signedIn: async (name, password) => {
+    const p = program();
+    p.id = (await p.login(name, password))._id;
+    return p;
+  },
+  errorName: error => error.name,
+  errorText: error => error.message,
+  signupIsSession: false,
+  keepsAnswerOfUpdate: true,
+  removesAsMaster: true,
+  pathID: id => encodeURIComponent(id),
+  page: (query, more) => Object.assign(query, more),
+  rawQuery: (p, filter) => p.raw(filter),
+  aggregations: ({ kinvey }) => {
+    const made = name => (field, query) => {
+      const aggregation = kinvey.Aggregation[name](field);
+      if (query) aggregation.query = query;
+      return aggregation;
+    };
+    return {
+      wants: {},
+      as: { count: 'count', sum: 'sum', min: 'min', max: 'max', average: 'average' },
+      count: made('count'), sum: made('sum'), min: made('min'), max: made('max'), average: made('average'),
+    };
+  },
+};
+
+run(async () => {
+  await life.users(client);
+  await life.entities(client);
+  await life.permissions(client);
+  const alice = await client.signedIn('alice', 'alice');
+  const { DataStore, DataStoreType, Query, CustomEndpoint } = alice.kinvey;
+  await check('a Sync store keeps a copy, and pushes what was done to it', async () => {
+    const [live, copy] = [alice.store('notes'), DataStore.collection('notes', DataStoreType.Sync)];
+    await live.save({ _id: 'n1', text: 'one' });
+    assert.equal(await copy.pull(), 1);
+    await copy.save({ _id: 'n1', text: 'changed' });
+    const made = await copy.create({ text: 'two' });
+    await copy.removeById('n1');
+    assert.equal(await copy.pendingSyncCount(), 2);
+    const pushed = await copy.push();
+    assert.equal(pushed.filter(result => result.error).length, 0, JSON.stringify(pushed));
+    const found = await live.find(new Query());
+    assert.deepEqual(found.map(entity => entity.text), ['two']);
+    assert.notEqual(found[0]._id, made._id, 'the id is the server\'s');
+  });
+  await check('an Auto store answers from the server', async () => {
+    const auto = DataStore.collection('notes', DataStoreType.Auto);
+    assert.deepEqual((await now(auto.find())).map(entity => entity.text), ['two']);
+    const made = await auto.create({ text: 'three' });
+    assert.equal((await alice.store('notes').get(made._id)).text, 'three');
+  });
+  await check('a Sync store with pages takes all', async () => {
+    const copy = DataStore.collection('notes', DataStoreType.Sync, { useAutoPagination: true });
+    assert.equal(await copy.pull(undefined, { autoPagination: { pageSize: 1 } }), 2);
+  });
+  await check('delta set that is not switched on falls back to all', async () => {
+    const copy = DataStore.collection('notes', DataStoreType.Sync, { useDeltaSet: true });
+    assert.equal(await copy.pull(), 2);
+    assert.equal(await copy.pull(), 2);
+  });
+  await section('delta', 'delta set', async () => {
+    await life.must('PUT', `/v4/environments/${kid}/collections/news`, { permissions: 'private', deltaSet: { enabled: true, deletedTTLInDays: 15 } });
+    const [live, copy] = [alice.store('news'), DataStore.collection('news', DataStoreType.Sync, { useDeltaSet: true })];
+    const kept = async () => life.ids(await now(copy.find())).sort();
+    await check('the first pull takes all, the next ones what has changed', async () => {
+      for (const _id of ['a', 'b', 'c']) await live.save({ _id });
+      assert.equal(await copy.pull(), 3);
+      assert.equal(await copy.pull(), 0);
+      await live.save({ _id: 'b', n: 1 });
+      await live.remove('c');
+      assert.equal(await copy.pull(), 1);
+      assert.deepEqual(await kept(), ['a', 'b']);
+    });
+    await check('what another user hides is gone', async () => {
+      const bob = await client.signedIn('bob', 'bob');
+      await bob.store('news').save({ _id: 'd', _acl: { r: [alice.id] } });
+      await copy.pull();
+      assert.deepEqual(await kept(), ['a', 'b', 'd']);
+      await bob.store('news').save({ _id: 'd', _acl: {} });
+      await copy.pull();
+      assert.deepEqual(await kept(), ['a', 'b']);
+    });
+    await check('with a filter', async () => {
+      const filtered = DataStore.collection('news', DataStoreType.Sync, { useDeltaSet: true, tag: 'filtered' });
+      const query = new Query().equalTo('n', 1);
+      assert.equal(await filtered.pull(query), 1);
+      await live.save({ _id: 'b', n: 2 });
+      await filtered.pull(query);
+      assert.deepEqual(life.ids(await now(filtered.find(query))), []);
+    });
+    await check('a change of the level has it take all again', async () => {
+      await life.setLevel('news', 'shared');
+      await copy.pull();
+      assert.deepEqual(await kept(), ['a', 'b', 'd']);
+      await life.setLevel('news', 'private');
+      await copy.pull();
+      assert.deepEqual(await kept(), ['a', 'b']);
+    });
+  });
+  await section('multi', 'a Sync store pushes many at once', async () => {
+    await check('a push of many', async () => {
+      const copy = DataStore.collection('pushed', DataStoreType.Sync);
+      await copy.create(Array.from({ length: 130 }, (_, n) => ({ n })));
+      const pushed = await copy.push();
+      assert.equal(pushed.filter(result => result.error).length, 0, JSON.stringify(pushed.slice(0, 2)));
+      assert.equal(await alice.store('pushed').count(new Query()), 130);
+    });
+  });
+  await check('a custom endpoint that is not there', () =>
+    life.fails(client, CustomEndpoint.execute('none', { a: 1 }), 'NotFound', 'EndpointDoesNotExist', 'FeatureUnavailable'));
+  await check('all requests went to the hosts that the SDK makes', async () => assert.deepEqual([...hosts], [`${instanceId}-baas.kinvey.com`]));
+  agent.destroy();
+});
