@@ -78,6 +78,8 @@ var attackMatrix = []struct {
 	{"GET /appdata/{kid}/{collection}", attackWork, "/appdata/K/things", ""},
 	{"DELETE /appdata/{kid}/{collection}", attackWork, "/appdata/K/things?query={\"x\":9}", ""},
 	{"GET /appdata/{kid}/{collection}/_count", attackWork, "/appdata/K/things/_count", ""},
+	{"POST /appdata/{kid}/{collection}/_group", attackWork, "/appdata/K/things/_group", `{}`},
+	{"POST /user/{kid}/_group", attackWork, "/user/K/_group", `{}`},
 	{"GET /appdata/{kid}/{collection}/_deltaset", attackWork, "/appdata/K/things/_deltaset", ""},
 	{"GET /appdata/{kid}/{collection}/{id}", attackWork, "/appdata/K/things/x", ""},
 	{"PUT /appdata/{kid}/{collection}/{id}", attackWork, "/appdata/K/things/NEW", `{}`},

@@ -93,14 +93,17 @@ func firstSegment(path string) string {
 }
 
 // preflight answers OPTIONS for every path of an app, without credentials: a
-// browser asks before it lets a page send any.
+// browser asks before it lets a page send any. No other path takes OPTIONS.
 func (e *Engine) preflight(r *Request) error {
 	h := &r.ctx.Response.Header
-	h.Set("Allow", corsMethods)
 	segments := strings.Split(string(r.ctx.URI().PathOriginal()), "/")
 	asked := r.ctx.Request.Header.Peek("Access-Control-Request-Headers")
 	origin := r.ctx.Request.Header.Peek("Origin")
-	if len(segments) < 3 || !forApps[segments[1]] || len(origin) == 0 {
+	if len(segments) < 3 || !forApps[segments[1]] || r.local {
+		return errMethod
+	}
+	h.Set("Allow", corsMethods)
+	if len(origin) == 0 {
 		return r.nothing()
 	}
 	key, err := decodeSegment(segments[2])

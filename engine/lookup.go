@@ -97,7 +97,7 @@ func publicForm(dst []byte, doc document.Value, fields []string) []byte {
 func onlyPublic(filter document.Value) error {
 	for key, v := range filter.Members() {
 		name := key.Text()
-		if name == "$and" || name == "$or" {
+		if name == "$and" || name == "$or" || name == "$nor" {
 			for e := range v.Elements() {
 				if err := onlyPublic(e); err != nil {
 					return err

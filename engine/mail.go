@@ -256,6 +256,10 @@ func (v verification) keepsOut(created int64) bool {
 // set reads the setting as it is shown.
 func (v *verification) set(doc document.Value) error {
 	bad := fault(errOutOfRange, "emailVerification has the members auto and required, true or false, and since, a time or null")
+	if doc.Kind() == document.Null {
+		*v = verification{}
+		return nil
+	}
 	if doc.Kind() != document.Object {
 		return bad
 	}

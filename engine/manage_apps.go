@@ -60,7 +60,7 @@ func (e *Engine) environments(id string) []*app {
 
 // echoed are the settings that are kept and given back and change nothing here.
 var echoed = map[string]bool{
-	"emailVerification": true, "passwordReset": true, "realtime": true,
+	"passwordReset": true, "realtime": true,
 	"identityStoreId": true, "defaultAuthServiceId": true, "customDomain": true,
 }
 

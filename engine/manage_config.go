@@ -86,11 +86,6 @@ func readConfig(text []byte, newID func() string) (*configFile, error) {
 			f.report(v, part, "unknown part of a configuration")
 		}
 	}
-	for _, it := range f.settings {
-		if it.name == "emailVerification" {
-			f.report(it.value, it.at, "kept without effect: this server sends no mail")
-		}
-	}
 	return f, nil
 }
 
@@ -419,8 +414,8 @@ func (e *Engine) importConfig(r *Request) error {
 func (e *Engine) exportConfig(r *Request) error {
 	s := r.view
 	settings := new(jsonObject).number("apiVersion", int64(s.config.APIVersion))
-	if v, ok := s.config.Settings["emailVerification"]; ok {
-		settings.raw("emailVerification", string(v))
+	if v := s.config.Options.Verification; v != (verification{}) {
+		settings.raw("emailVerification", v.json())
 	}
 	roles, groups, collections := &jsonObject{b: []byte("{")}, &jsonObject{b: []byte("{")}, &jsonObject{b: []byte("{")}
 	s.notesOf(noteRole, func(id string, text []byte) bool {

@@ -117,7 +117,7 @@ func TestManageImportConfigProblems(t *testing.T) {
 "push": {"android": {}},
 "secrets": {}`)
 	want := []string{
-		"4 settings.emailVerification: kept without", "5 settings.colour: unknown setting",
+		"5 settings.colour: unknown setting",
 		"6 roles.bad: a role has a name", "7 roles.worse: unknown member", "8 groups.a: groups must be",
 		"9 groups." + kid + ": a group cannot", "12 collections.far: this server has internal", "13 collections.odd: permissions must be",
 		"14 collections.none: a collection has permissions", "15 collections.no.name: a collection's name", "16 collections.nobody: there is no role",
@@ -147,7 +147,7 @@ func TestManageImportConfigProblems(t *testing.T) {
 			t.Errorf("%q: nothing was to change, but\n%s\nwas\n%s", query, after, before)
 		}
 		if applied {
-			for _, part := range []string{`"new":{"type":"internal","permissions":"private"}`, `"good":{"name":"good"}`, `"fine":{}`, `"emailVerification":{"required":true}`} {
+			for _, part := range []string{`"new":{"type":"internal","permissions":"private"}`, `"good":{"name":"good"}`, `"fine":{}`, `"emailVerification":{"auto":false,"required":true,"since":null}`} {
 				if !strings.Contains(after, part) {
 					t.Errorf("the rest was to be applied: no %s in %s", part, after)
 				}

@@ -37,7 +37,7 @@ func (c *call) putUser() Response {
 			return refuse("UserAlreadyExists")
 		}
 	}
-	if password == "" || len(b.object) > 1 { // a null password is none
+	if _, sent := b.object.get("password"); !sent || len(b.object) > 1 {
 		c.replaceUser(u, b, username)
 	}
 	u.amendACL(c.who, b)

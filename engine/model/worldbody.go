@@ -372,7 +372,12 @@ func (w *World) operand(name, op string) string {
 		return whole()
 	}
 	switch op {
-	case "$in", "$nin", "$all":
+	case "$all":
+		if w.in(2) == 0 {
+			return `{"$all":[` + w.pick("1", "2", "1,2") + `]}` // what lists often hold
+		}
+		return `{"$all":` + several() + `}`
+	case "$in", "$nin":
 		return `{"` + op + `":` + several() + `}`
 	case "$exists":
 		return `{"$exists":` + w.pick("true", "false") + `}`
