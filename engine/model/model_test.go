@@ -125,7 +125,7 @@ func TestWorldIsInteresting(t *testing.T) {
 	partly, lists := 0, 0
 	asked := append([]string{"$and", "$or", "$nor", "$near", "$nearSphere", "$maxDistance", "$within", "$geoWithin", "$options", "$box", "$polygon", "$center", "$centerSphere", "$geometry"}, operators...)
 	answered := map[string]int{} // by operator: lists that are not empty
-	for number := range uint64(20) {
+	for number := range uint64(40) {
 		m := New(Config{Apps: testApps})
 		w := NewWorld(m, 1, number)
 		for range 1000 {
