@@ -127,7 +127,7 @@ func settings(cmd *cobra.Command) error {
 			return nil
 		}
 		given[name] = true
-		if err := f.Value.Set(value); err != nil {
+		if err := cmd.Flags().Set(name, value); err != nil { // marks it as given, too
 			return usageError{fmt.Errorf("setting %q in %s: %w", name, where, err)}
 		}
 		return nil

@@ -469,6 +469,15 @@ func TestAdministration(t *testing.T) {
 	fails("no server runs", "app", "list")
 }
 
+// A setting of the environment is as good as a flag, also where a command asks
+// whether the flag was given.
+func TestSettingOfTheEnvironmentCounts(t *testing.T) {
+	dir := t.TempDir()
+	if a := postern(t, []string{"POSTERN_DATA=" + dir}, "", "trust"); a.code != 0 || !strings.Contains(a.out, dir) {
+		t.Errorf("POSTERN_DATA=%s postern trust: %+v", dir, a)
+	}
+}
+
 // Mistakes in how a command is called exit with 2 and say what is wrong.
 func TestUsage(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config")
