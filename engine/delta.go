@@ -253,7 +253,10 @@ func (e *Engine) deltaSet(r *Request) error {
 	case r.subject.Role == acl.RoleUser && r.view.regroupedSince(r.subject.ID, since):
 		return fault(errOutOfRange, "The 'since' timestamp cannot be earlier than the last change of your groups.")
 	}
-	changed, deleted := c.delta(r.subject, q, since)
+	changed, deleted, err := c.delta(r.subject, q, since)
+	if err != nil {
+		return err
+	}
 	return r.answerDelta(changed, deleted)
 }
 
@@ -272,8 +275,9 @@ func (r *Request) since() (int64, error) {
 }
 
 // delta decides D1. What the subject may not read now does not get near the
-// query. changed comes in the order of lists, deleted in that of ids.
-func (c *collection) delta(subject acl.Subject, q *query.Query, since int64) (changed []*entity, deleted []string) {
+// query. changed comes in the order of lists, deleted in that of ids. The only
+// error is a spent budget.
+func (c *collection) delta(subject acl.Subject, q *query.Query, since int64) (changed []*entity, deleted []string, err error) {
 	may := func(a *acl.ACL) bool { return acl.Decide(subject, c.level, a, acl.Read).Allowed }
 	could := map[string]bool{} // of what was changed: whether he could read it before
 	c.history.changes.Reverse(func(_ uint64, ch change) bool {
@@ -287,8 +291,13 @@ func (c *collection) delta(subject acl.Subject, q *query.Query, since int64) (ch
 	})
 	for id, did := range could {
 		ent, ok := c.byID.Get(id)
+		if ok = ok && may(ent.acl); ok {
+			if ok, err = q.Meter.Match(q.Filter, documentOf(ent)); err != nil {
+				return nil, nil, err
+			}
+		}
 		switch {
-		case ok && may(ent.acl) && q.Filter.Match(documentOf(ent)):
+		case ok:
 			changed = append(changed, ent)
 		case did:
 			deleted = append(deleted, id)
@@ -296,7 +305,7 @@ func (c *collection) delta(subject acl.Subject, q *query.Query, since int64) (ch
 	}
 	slices.SortFunc(changed, func(a, b *entity) int { return cmp.Compare(a.pos, b.pos) })
 	slices.SortFunc(deleted, strings.Compare)
-	return changed, deleted
+	return changed, deleted, nil
 }
 
 func (r *Request) answerDelta(changed []*entity, deleted []string) error {

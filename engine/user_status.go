@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 
 	"postern/acl"
 	"postern/engine/document"
@@ -67,20 +68,24 @@ func (e *Engine) deleteUsers(r *Request) error {
 			batch = batch[:0]
 			return nil
 		}
+		var found []*entity // all, before the first is removed
 		k := r.view.collection("user").visible(r.subject, r.principals)
 		for ent, ok := k.next(); ok; ent, ok = k.next() {
-			if !q.Filter.Match(documentOf(ent)) {
-				continue
+			matched, err := q.Meter.Match(q.Filter, documentOf(ent))
+			if err != nil {
+				return err
 			}
-			batch = append(batch, &removeUser{app: r.app, subject: r.subject, id: ent.id, hard: hard, seen: ent})
-			if len(batch) == deleteBatch {
-				if err := flush(); err != nil {
-					return err
-				}
+			if matched {
+				found = append(found, ent)
 			}
 		}
-		if err := flush(); err != nil {
-			return err
+		for chunk := range slices.Chunk(found, deleteBatch) {
+			for _, ent := range chunk {
+				batch = append(batch, &removeUser{app: r.app, subject: r.subject, id: ent.id, hard: hard, seen: ent})
+			}
+			if err := flush(); err != nil {
+				return err
+			}
 		}
 		r.view = r.app.view.Load()
 	}

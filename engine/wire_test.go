@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 func withOrigins(origins ...string) func(*options) {
@@ -355,6 +356,23 @@ func TestGroupSpendsTheBudgetOfQueries(t *testing.T) {
 	body := `{"key":{"a":true},"initial":{"count":0},"reduce":"function(doc,out){ out.count++; }","condition":{"a":1}}`
 	s.want(s.do("POST", "/appdata/"+kid+"/notes/_group", alice.session(), body), 400, "ResultSetSizeExceeded")
 	s.want(s.do("POST", "/appdata/"+kid+"/notes/_group", bob.session(), body), 200, "") // what he may not see costs nothing
+}
+
+// So it does for delta sets: guard Meter in delta.go.
+func TestDeltaSpendsTheBudgetOfQueries(t *testing.T) {
+	c := newClock()
+	s := start(t, func(o *options) { o.config.QueryRows = 2; o.config.Clock = c.Now })
+	alice, bob := s.signUp("alice"), s.signUp("bob")
+	s.want(s.do("PUT", "/v4/environments/"+kid+"/collections/notes", asMaster, `{"permissions":"private","deltaSet":{"enabled":true}}`), 200, "")
+	c.Add(time.Second)
+	since := s.do("GET", "/appdata/"+kid+"/notes", alice.session(), "").header["X-Kinvey-Request-Start"]
+	for range 3 {
+		s.want(s.do("POST", "/appdata/"+kid+"/notes", alice.session(), `{"a":1}`), 201, "")
+	}
+	c.Add(time.Second)
+	path := "/appdata/" + kid + `/notes/_deltaset?query={"a":1}&since=` + since
+	s.want(s.do("GET", path, alice.session(), ""), 400, "ResultSetSizeExceeded")
+	s.want(s.do("GET", path, bob.session(), ""), 200, "")
 }
 
 // E12
