@@ -300,7 +300,7 @@ type smtpServer struct {
 	tls   *tls.Config
 	got   chan smtpMail
 	mu    sync.Mutex
-	later int // how many connections are answered 421 first
+	later int // guarded by mu; how many connections are answered 421 first
 }
 
 type smtpMail struct {
@@ -414,7 +414,9 @@ func (s *smtpServer) talk(c net.Conn) {
 // the mail with a link that works.
 func TestSMTPConversation(t *testing.T) {
 	post, roots := newSMTPServer(t)
+	post.mu.Lock()
 	post.later = 1
+	post.mu.Unlock()
 	mailer, err := engine.ParseSMTP("smtp://postern:s3cret%40@" + post.l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
