@@ -22,7 +22,7 @@ func (o outcome) String() string { return [...]string{"served", "unknown", "insu
 // something; everything else is unknown.
 type attackExpected struct{ none, app, master, user, operator outcome }
 
-// The classes of routes, from kinvey-rest sections 4, 5.2, 6, 10.2, 12.2 and
+// The classes of routes, from what the API says about credentials and
 // rules R1 to R3: the app secret bootstraps, users and the master work, only
 // the master and operators manage.
 var (

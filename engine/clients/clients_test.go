@@ -123,7 +123,12 @@ type line struct {
 func (c *client) run(t *testing.T, script string, s *server) (checks, passed int) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, c.node, filepath.Join("testdata", script))
+	path, err := filepath.Abs(filepath.Join("testdata", script))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, c.node, path)
+	cmd.Dir = t.TempDir() // the flex SDK writes a log where it is
 	// The SDK's HTTP library obeys the proxy settings of the environment, for
 	// loopback addresses too.
 	cmd.Env = append(environment(), "POSTERN_URL="+s.url, "POSTERN_SDK="+c.String(), "POSTERN_FEATURES="+strings.Join(features, ","),
