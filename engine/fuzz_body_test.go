@@ -51,7 +51,7 @@ func fuzzServer(f *testing.F) func(t *testing.T, method, path, body string) (sta
 func FuzzMultiInsert(f *testing.F) {
 	for _, s := range []string{
 		`[{"a":1},{"_id":"x"},{"_id":"x"}]`, `[]`, `[5,null,"x",[],{}]`, `[{"_acl":{"gr":1}}]`, `[{"_geoloc":[1,2]},{"_geoloc":[1,99]}]`,
-		`[{"r":{"_type":"KinveyRef","_collection":"c","_id":"x","_obj":{"a":[{"_obj":1}]}}}]`, `[{"a":1},`, `[{"$a":1}]`, `{"_id":"y"}`,
+		`[{"r":{"_type":"KinveyRef","_collection":"c","_id":"x","_obj":{"a":[{"_obj":1}]}}}]`, `[{"a":1},`, `[{"$a":1}]`, `{"_id":"y"}`, `[{"_id":"_"}]`,
 	} {
 		f.Add(s)
 	}

@@ -358,6 +358,19 @@ func TestGroupSpendsTheBudgetOfQueries(t *testing.T) {
 	s.want(s.do("POST", "/appdata/"+kid+"/notes/_group", bob.session(), body), 200, "") // what he may not see costs nothing
 }
 
+// Every id that can be stored can be asked for: what begins like a reserved
+// name is none, but "_" alone is.
+func TestIdsThatBeginLikeReservedNames(t *testing.T) {
+	s := start(t)
+	for _, id := range []string{"_c", "_coun", "_counts", "_g", "_d", "_s", "_u", "__", "_-"} {
+		s.want(s.do("PUT", "/appdata/"+kid+"/c/"+id, asMaster, `{}`), 201, "")
+		s.want(s.do("GET", "/appdata/"+kid+"/c/"+id, asMaster, ""), 200, "")
+		s.want(s.do("DELETE", "/appdata/"+kid+"/c/"+id, asMaster, ""), 200, "")
+	}
+	s.want(s.do("PUT", "/appdata/"+kid+"/c/_", asMaster, `{}`), 400, "InvalidIdentifier")
+	s.want(s.do("POST", "/appdata/"+kid+"/c", asMaster, `{"_id":"_"}`), 400, "InvalidIdentifier")
+}
+
 // So it does for delta sets: guard Meter in delta.go.
 func TestDeltaSpendsTheBudgetOfQueries(t *testing.T) {
 	c := newClock()

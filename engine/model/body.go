@@ -140,7 +140,7 @@ func whatHeSent(r *record, content Object) Object {
 }
 
 // reservedNames can never be ids.
-var reservedNames = []string{".", "..", "_count", "_group", "_deltaset", "_subscribe", "_unsubscribe"}
+var reservedNames = []string{".", "..", "_", "_count", "_group", "_deltaset", "_subscribe", "_unsubscribe"}
 
 func validID(id string) bool {
 	if len(id) == 0 || len(id) > 256 || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
