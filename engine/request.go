@@ -215,7 +215,7 @@ func validID(id string) error {
 // reservedID are the names that paths have in the place of an id. "_" is one of
 // them because the router, on its way to the others, does not find it.
 var reservedID = map[string]bool{
-	"_": true,
+	"_":      true,
 	"_count": true, "_group": true, "_deltaset": true, "_subscribe": true, "_unsubscribe": true,
 	"_lookup": true, "_me": true, "_logout": true, "login": false, "_restore": true,
 }
