@@ -252,9 +252,9 @@ func TestChecklist(t *testing.T) {
 				w.want(w.do("POST", data("c"), w.alice.session(), `{}`), 201, "")
 			}
 			window := "?query={}&limit=1&skip=1&sort=" + url.QueryEscape(`{"a":1}`)
-			for method, path := range map[string]string{"GET": data("c/_count") + window, "DELETE": data("c") + window} {
-				if a := w.want(w.do(method, path, w.alice.session(), ""), 200, ""); method == "GET" && string(a.body) != `{"count":3}` || method == "DELETE" && string(a.body) == `{"count":1}` {
-					w.t.Errorf("%s: %s", method, a.body)
+			for _, q := range [][2]string{{"GET", data("c/_count") + window}, {"DELETE", data("c") + window}} {
+				if a := w.want(w.do(q[0], q[1], w.alice.session(), ""), 200, ""); string(a.body) != `{"count":3}` {
+					w.t.Errorf("%s: %s", q[0], a.body)
 				}
 			}
 			w.want(w.do("DELETE", data("c"), w.alice.session(), ""), 400, "MissingQuery")
