@@ -94,11 +94,11 @@ func TestImportGraph(t *testing.T) {
 // One funnel for each kind of act: these calls may stand in these files only.
 func TestFunnels(t *testing.T) {
 	allowed := map[string][]string{
-		"driver.Append": {"commit.go"},                                       // the one write
+		"driver.Append": {"draft.go"},                                        // the one write
 		"driver.Apply":  {},                                                  // ... and no other
 		"driver.View":   {"engine.go", "check.go", "cleaner.go", "admin.go"}, // load, check, clean, backup: no request
-		"view.Store":    {"commit.go", "engine.go"},                          // publish, load
-		".apply":        {"commit.go", "engine.go"},                          // rows into the state
+		"view.Store":    {"draft.go", "engine.go"},                           // publish, load
+		".apply":        {"draft.go", "engine.go"},                           // rows into the state
 		"index.Visible": {"view.go"},                                         // the one stream
 		"db.Update":     {}, "db.View": {},
 	}

@@ -6,10 +6,10 @@
 //
 // A handler authenticates, validates, hashes and parses, and hands an intent to
 // the committer (commit.go). The committer is one goroutine. It takes intents in
-// groups; each is decided on a draft, a copy-on-write clone of the state that
-// already holds the earlier intents of its group. What comes out are rows. One
-// record of rows is appended for the whole group; when it is durable, the draft
-// becomes the view that readers see, and only then is anybody answered.
+// groups; each is decided on a draft (draft.go), a copy-on-write clone of the
+// state that already holds the earlier intents of its group. What comes out are
+// rows. One record of rows is appended for the whole group; when it is durable,
+// the draft becomes the view that readers see, and only then is anybody answered.
 //
 // Nothing else writes to the store. A row gets into the state by apply
 // (state.go), whether it was just committed or is loaded at start, so there is
@@ -52,6 +52,6 @@
 // # Reading the source
 //
 // routes.go (every URL), handle.go (the adapter), authenticate.go, entities.go
-// and entity_intents.go (a handler and its intent), commit.go, state.go, view.go.
-// What a management client calls is in manage_*.go.
+// and entity_intents.go (a handler and its intent), commit.go, draft.go, state.go,
+// view.go. What a management client calls is in manage_*.go.
 package engine

@@ -34,10 +34,8 @@ func (b *commitBench) append(ops ...store.Op) {
 // books.
 func (b *commitBench) counted(collection string, ops ...store.Op) []store.Op {
 	d := newDraft(b.e)
-	for _, op := range ops {
-		if err := d.apply(op); err != nil {
-			b.t.Fatal(err)
-		}
+	if err := d.apply(ops); err != nil {
+		b.t.Fatal(err)
 	}
 	c := d.state(b.a).collection(collection)
 	return append(ops, store.Op{Key: store.Key{App: b.a.number, Table: tableCount, Collection: c.number}, Value: c.check.encode(), Quiet: true})
