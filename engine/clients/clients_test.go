@@ -52,11 +52,6 @@ func TestKinveyNodeSDK(t *testing.T) {
 // The scripts in testdata/life: what each client is put through, and what it has
 // of its own.
 func TestClients(t *testing.T) {
-	for _, f := range features {
-		if !slices.Contains(known, f) {
-			t.Fatalf("the feature %q is in no script", f)
-		}
-	}
 	for _, c := range []struct {
 		sdk     sdk
 		script  string
@@ -91,32 +86,12 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// features are those of known that the server has. The sections of the scripts
-// that need another one are skipped, each by a test that says so.
-var features = known
-
-// known is every feature that a section of a script names.
-var known = []string{
-	"operators", // all query operators, 7.2 and 7.3
-	"geo",       // 7.4
-	"group",     // aggregation, 8
-	"delta",     // delta set and its setting in the management API, 9
-	"multi",     // arrays, 6.8
-	"resolve",   // references, 6.9
-	"wrapper",   // answers with headers in the body, 2.2
-	"restore",   // suspended users, 5.7
-	"tokens",    // ending all sessions of a user
-	"forgot",    // reminder of the username
-}
-
-// A line is what a script says: a check, a section that was not run for want of a
-// feature, or at its end how many checks there were.
+// A line is what a script says: a check, or at its end how many checks there were.
 type line struct {
-	Name         string
-	OK           bool
-	Detail       string
-	Off, Section string
-	Done         *int
+	Name   string
+	OK     bool
+	Detail string
+	Done   *int
 }
 
 // run lets node run a script against a server, a subtest for each check.
@@ -131,7 +106,7 @@ func (c *client) run(t *testing.T, script string, s *server) (checks, passed int
 	cmd.Dir = t.TempDir() // the flex SDK writes a log where it is
 	// The SDK's HTTP library obeys the proxy settings of the environment, for
 	// loopback addresses too.
-	cmd.Env = append(environment(), "POSTERN_URL="+s.url, "POSTERN_SDK="+c.String(), "POSTERN_FEATURES="+strings.Join(features, ","),
+	cmd.Env = append(environment(), "POSTERN_URL="+s.url, "POSTERN_SDK="+c.String(),
 		"NODE_PATH="+c.modules, "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1")
 	if s.authority != "" {
 		cmd.Env = append(cmd.Env, "NODE_EXTRA_CA_CERTS="+s.authority)
@@ -156,15 +131,6 @@ func (c *client) run(t *testing.T, script string, s *server) (checks, passed int
 		}
 		if l.Done != nil {
 			done = *l.Done
-			continue
-		}
-		if l.Off != "" {
-			if !slices.Contains(known, l.Off) {
-				t.Errorf("%s needs the feature %q, which is not known", script, l.Off)
-			}
-			t.Run("OFF "+l.Off+" "+l.Section, func(t *testing.T) {
-				t.Skipf("FEATURE OFF: %s: the checks of %q (%s) were NOT made", l.Off, l.Section, c)
-			})
 			continue
 		}
 		checks++

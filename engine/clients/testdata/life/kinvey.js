@@ -5,7 +5,7 @@
 
 const life = require('./lifecycle');
 
-const { assert, check, kid, run, section } = life;
+const { assert, check, kid, run } = life;
 
 // now makes a promise of the SDK's a promise of node's.
 const now = promise => new Promise((resolve, reject) => { promise.then(resolve, reject); });
@@ -129,40 +129,38 @@ run(async () => {
     assert.deepEqual(await now(root.DataStore.find('notes', undefined, { skipBL: true })), []);
   });
   await check('a custom endpoint that is not there', () => life.fails(client, now(kinvey.execute('none', { a: 1 })), 'EndpointDoesNotExist', 'FeatureUnavailable'));
-  await section('wrapper', 'answers with headers in the body', async () => {
-    await check('a traced answer', async () => {
-      const made = await now(DataStore.save('notes', { text: 'x' }, { trace: true }));
-      assert.equal(made.text, 'x');
-      assert.equal((await now(DataStore.find('notes', undefined, { trace: true }))).length, 1);
-      assert.deepEqual(await now(DataStore.destroy('notes', made._id, { trace: true })), { count: 1 });
-    });
-    await check('a traced error has the id of its request', async () => {
-      const error = await life.fails(client, now(DataStore.get('notes', 'none', { trace: true })), 'EntityNotFound');
-      assert.match(error.requestId, /\S{8,}/);
-    });
-    await check('a traced answer without a body', async () => {
-      const p = await client.signedIn('carol', 'carol');
-      await now((await p.kinvey).User.resetPassword('carol', { trace: true }));
-    });
+  // Answers with headers in the body.
+  await check('a traced answer', async () => {
+    const made = await now(DataStore.save('notes', { text: 'x' }, { trace: true }));
+    assert.equal(made.text, 'x');
+    assert.equal((await now(DataStore.find('notes', undefined, { trace: true }))).length, 1);
+    assert.deepEqual(await now(DataStore.destroy('notes', made._id, { trace: true })), { count: 1 });
   });
-  await section('resolve', 'references', async () => {
-    await check('a reference is saved, and comes back resolved', async () => {
-      await now(DataStore.save('authors', { _id: 'ada', name: 'Ada' }));
-      await now(DataStore.save('books', { _id: 'b1', author: { _id: 'ada', name: 'Ada' } }, { relations: { author: 'authors' } }));
-      const bare = await life.must('GET', `/appdata/${kid}/books/b1`);
-      assert.deepEqual(bare.author, { _type: 'KinveyRef', _collection: 'authors', _id: 'ada' });
-      const book = await now(DataStore.get('books', 'b1', { relations: { author: 'authors' } }));
-      assert.equal(book.author.name, 'Ada');
-      const [found] = await now(DataStore.find('books', undefined, { relations: { author: 'authors' } }));
-      assert.equal(found.author.name, 'Ada');
-    });
-    await check('what cannot be read is not resolved', async () => {
-      await life.setLevel('secrets', 'private');
-      const bob = await client.signedIn('bob', 'bob');
-      await bob.store('secrets').save({ _id: 's1', text: 'hidden' });
-      await now(DataStore.update('books', { _id: 'b2', author: { _type: 'KinveyRef', _collection: 'secrets', _id: 's1' } }));
-      const book = await now(DataStore.get('books', 'b2', { relations: { author: 'secrets' } }));
-      assert.equal(JSON.stringify(book).includes('hidden'), false);
-    });
+  await check('a traced error has the id of its request', async () => {
+    const error = await life.fails(client, now(DataStore.get('notes', 'none', { trace: true })), 'EntityNotFound');
+    assert.match(error.requestId, /\S{8,}/);
+  });
+  await check('a traced answer without a body', async () => {
+    const p = await client.signedIn('carol', 'carol');
+    await now((await p.kinvey).User.resetPassword('carol', { trace: true }));
+  });
+  // References.
+  await check('a reference is saved, and comes back resolved', async () => {
+    await now(DataStore.save('authors', { _id: 'ada', name: 'Ada' }));
+    await now(DataStore.save('books', { _id: 'b1', author: { _id: 'ada', name: 'Ada' } }, { relations: { author: 'authors' } }));
+    const bare = await life.must('GET', `/appdata/${kid}/books/b1`);
+    assert.deepEqual(bare.author, { _type: 'KinveyRef', _collection: 'authors', _id: 'ada' });
+    const book = await now(DataStore.get('books', 'b1', { relations: { author: 'authors' } }));
+    assert.equal(book.author.name, 'Ada');
+    const [found] = await now(DataStore.find('books', undefined, { relations: { author: 'authors' } }));
+    assert.equal(found.author.name, 'Ada');
+  });
+  await check('what cannot be read is not resolved', async () => {
+    await life.setLevel('secrets', 'private');
+    const bob = await client.signedIn('bob', 'bob');
+    await bob.store('secrets').save({ _id: 's1', text: 'hidden' });
+    await now(DataStore.update('books', { _id: 'b2', author: { _type: 'KinveyRef', _collection: 'secrets', _id: 's1' } }));
+    const book = await now(DataStore.get('books', 'b2', { relations: { author: 'secrets' } }));
+    assert.equal(JSON.stringify(book).includes('hidden'), false);
   });
 });

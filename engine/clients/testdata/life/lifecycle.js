@@ -2,9 +2,6 @@
 // What every client is put through: the life of a user and of an entity, queries,
 // groups, levels and ACLs. A script for a client adapts the client's own calls to
 // the names that are used here, and runs this with what it has.
-//
-// Sections that need a feature of the server which POSTERN_FEATURES does not name
-// are not run. Each says so in a line {"off": feature, "section": name}.
 
 const assert = require('node:assert/strict');
 const { check, run } = require('../harness');
@@ -13,7 +10,6 @@ const kid = 'kid_dev';
 const appSecret = 'a0000000000000000000000000000001';
 const masterSecret = 'b0000000000000000000000000000002';
 const url = process.env.POSTERN_URL;
-const features = new Set((process.env.POSTERN_FEATURES || '').split(',').filter(Boolean));
 
 // rest is a request that no SDK has a call for, by the master unless said otherwise.
 async function rest(method, path, body, authorization, more) {
@@ -42,14 +38,6 @@ const setGroup = (id, users, more) => must('PUT', `/group/${kid}/${id}`, Object.
   _id: id,
   users: { all: false, list: users.map(_id => ({ _type: 'KinveyRef', _collection: 'user', _id })) },
 }, more));
-
-async function section(feature, name, act) {
-  if (feature !== '' && !features.has(feature)) {
-    process.stdout.write(`${JSON.stringify({ off: feature, section: name })}\n`);
-    return;
-  }
-  await act();
-}
 
 // wanted is the one name under which any client reports an error of the server:
 // some hang "Error" on it, some do not tell what it is that was not found.
@@ -213,11 +201,9 @@ async function users(client) {
     await client.signedIn('zoe', 'Passw0rd-2');
   });
   await check('verification of the address is asked for', () => program().verify('zoe'));
-  await section('forgot', 'username reminder', async () => {
-    await check('a reminder of the name is answered alike for all', async () => {
-      await program().forgot('zoe@example.org');
-      await program().forgot('nobody@example.org');
-    });
+  await check('a reminder of the name is answered alike for all', async () => {
+    await program().forgot('zoe@example.org');
+    await program().forgot('nobody@example.org');
   });
   if (other.lookup) {
     await check('lookup answers with what is public', async () => {
@@ -270,17 +256,16 @@ async function users(client) {
     assert.equal(await program().exists('zoe'), true);
     await fails(client, program().signup({ username: 'zoe', password }), 'UserAlreadyExists');
   });
-  await section('restore', 'a suspended user comes back', async () => {
-    await check('restore', async () => {
-      if (root.restoreUser) await root.restoreUser(id);
-      else await must('POST', `/user/${kid}/${id}/_restore`);
-      const again = await client.signedIn('zoe', 'Passw0rd-2');
-      assert.deepEqual((await again.me()).hobbies, ['chess']);
-    });
-    await check('only the master restores', async () => {
-      const answer = await rest('POST', `/user/${kid}/${id}/_restore`, undefined, token(await other.active()));
-      assert.deepEqual([answer.status, answer.body.error], [401, 'InsufficientCredentials']);
-    });
+  // A suspended user comes back.
+  await check('restore', async () => {
+    if (root.restoreUser) await root.restoreUser(id);
+    else await must('POST', `/user/${kid}/${id}/_restore`);
+    const again = await client.signedIn('zoe', 'Passw0rd-2');
+    assert.deepEqual((await again.me()).hobbies, ['chess']);
+  });
+  await check('only the master restores', async () => {
+    const answer = await rest('POST', `/user/${kid}/${id}/_restore`, undefined, token(await other.active()));
+    assert.deepEqual([answer.status, answer.body.error], [401, 'InsufficientCredentials']);
   });
   await check('a removed user is gone, and his name is free', async () => {
     await root.removeUser(id, { hard: true });
@@ -289,20 +274,18 @@ async function users(client) {
     const made = await program().signup({ username: 'zoe', password });
     assert.notEqual(made._id, id);
   });
-  await section('tokens', 'ending all sessions', async () => {
-    await check('all sessions of a user end', async () => {
-      const [one, two] = [await client.signedIn('zoe', password), await client.signedIn('zoe', password)];
-      const [first, second] = [await one.active(), await two.active()];
-      if (one.invalidateTokens) {
-        await one.invalidateTokens();
-        assert.equal(await one.active(), null);
-      } else {
-        const answer = await rest('DELETE', `/user/${kid}/${first._id}/tokens`, undefined, token(first));
-        assert(answer.status < 300, `${answer.status}`);
-      }
-      for (const data of [first, second]) assert.equal((await rest('GET', `/user/${kid}/_me`, undefined, token(data))).body.error, 'InvalidCredentials');
-      await client.signedIn('zoe', password);
-    });
+  await check('all sessions of a user end', async () => {
+    const [one, two] = [await client.signedIn('zoe', password), await client.signedIn('zoe', password)];
+    const [first, second] = [await one.active(), await two.active()];
+    if (one.invalidateTokens) {
+      await one.invalidateTokens();
+      assert.equal(await one.active(), null);
+    } else {
+      const answer = await rest('DELETE', `/user/${kid}/${first._id}/tokens`, undefined, token(first));
+      assert(answer.status < 300, `${answer.status}`);
+    }
+    for (const data of [first, second]) assert.equal((await rest('GET', `/user/${kid}/_me`, undefined, token(data))).body.error, 'InvalidCredentials');
+    await client.signedIn('zoe', password);
   });
 }
 
@@ -390,21 +373,20 @@ async function entities(client) {
   await finds('and', joined(q().equalTo('kind', 'fruit'), 'and', q().lessThan('price', 4)), ['apple']);
   await finds('or', joined(q().equalTo('kind', 'leaf'), 'or', q().greaterThan('price', 8)), ['cherry', 'endive']);
   await finds('or of three', joined(q().equalTo('_id', 'fig'), 'or', q().equalTo('_id', 'beet'), q().equalTo('_id', 'date')), ['beet', 'date', 'fig']);
-  await section('operators', 'operators', async () => {
-    await finds('nor', joined(q().equalTo('kind', 'fruit'), 'nor', q().equalTo('kind', 'leaf')), ['beet']);
-    await finds('containsAll', q().containsAll('tags', ['red', 'sweet']), ['apple', 'cherry']);
-    await finds('mod', q().mod('price', 2, 0), client.floatMod || ['beet', 'date', 'endive']);
-    await finds('size', q().size('tags', 1), ['beet', 'date']);
-    await finds('size of none', q().size('tags', 0), ['endive']);
-    await finds('matches', q().matches('kind', /^fr/), ['apple', 'cherry', 'date', 'fig']);
-    await finds('matches, with alternatives', q().matches('_id', /^(be|fi)/), ['beet', 'fig']);
-    await finds('matches in an array', q().matches('tags', /^sm/), ['cherry']);
-    await finds('matches, many lines', q().matches('note', /^ear/m), ['beet']);
-    await check('an expression that is not anchored is refused', () => fails(client, store.find(client.rawQuery(alice, { kind: { $regex: 'ruit' } })), 'InvalidQuerySyntax'));
-    await finds('not', client.rawQuery(alice, { price: { $not: { $gt: 3 } } }), ['apple', 'beet', 'endive', 'fig']);
-    await finds('operators together', q().equalTo('kind', 'fruit').exists('price').matches('_id', /^[a-d]/), ['apple', 'cherry', 'date']);
-  });
-  await section('geo', 'places', async () => {
+  // Operators.
+  await finds('nor', joined(q().equalTo('kind', 'fruit'), 'nor', q().equalTo('kind', 'leaf')), ['beet']);
+  await finds('containsAll', q().containsAll('tags', ['red', 'sweet']), ['apple', 'cherry']);
+  await finds('mod', q().mod('price', 2, 0), client.floatMod || ['beet', 'date', 'endive']);
+  await finds('size', q().size('tags', 1), ['beet', 'date']);
+  await finds('size of none', q().size('tags', 0), ['endive']);
+  await finds('matches', q().matches('kind', /^fr/), ['apple', 'cherry', 'date', 'fig']);
+  await finds('matches, with alternatives', q().matches('_id', /^(be|fi)/), ['beet', 'fig']);
+  await finds('matches in an array', q().matches('tags', /^sm/), ['cherry']);
+  await finds('matches, many lines', q().matches('note', /^ear/m), ['beet']);
+  await check('an expression that is not anchored is refused', () => fails(client, store.find(client.rawQuery(alice, { kind: { $regex: 'ruit' } })), 'InvalidQuerySyntax'));
+  await finds('not', client.rawQuery(alice, { price: { $not: { $gt: 3 } } }), ['apple', 'beet', 'endive', 'fig']);
+  await finds('operators together', q().equalTo('kind', 'fruit').exists('price').matches('_id', /^[a-d]/), ['apple', 'cherry', 'date']);
+  { // places
     const places = alice.store('places');
     for (const [_id, _geoloc] of [['harvard', [-71.1166, 42.377]], ['mit', [-71.0921, 42.3601]], ['airport', [-71.0096, 42.3656]], ['zero', [0, 0]]]) {
       await places.save({ _id, _geoloc });
@@ -423,7 +405,7 @@ async function entities(client) {
     await check('within a polygon of three, the most that some take', () => near(q().withinPolygon('_geoloc', [[-71.3, 42.3], [-71, 42.3], [-71.2, 42.6]]), ['harvard', 'mit']));
     await check('a place off the earth is refused', () => fails(client, places.create({ _geoloc: [0, 91] }), 'ParameterValueOutOfRange'));
     await check('near and another condition', () => near(q().near('_geoloc', [-71.0928, 42.361], 10).equalTo('_id', 'airport'), ['airport']));
-  });
+  }
 
   const page = (query, more) => client.page(query, more);
   await finds('ascending, missing first', q().ascending('price'), ['fig', 'beet', 'endive', 'apple', 'date', 'cherry'], true);
@@ -452,8 +434,7 @@ async function entities(client) {
   await check('a name that begins with a dollar is refused', () => fails(client, store.create({ $set: 1 }), 'ParameterValueOutOfRange'));
   await check('an id that is no text is refused', () => fails(client, store.create({ _id: 7 }), ...client.noTextID || ['InvalidIdentifier']));
 
-  await section('group', 'aggregation', async () => {
-    if (!store.group) return;
+  if (store.group) {
     const group = client.aggregations(alice);
     const some = () => q().exists('price');
     const near = (got, want) => assert(Math.abs(got - want) < 1e-9, `${got}; want ${want}`);
@@ -485,9 +466,8 @@ async function entities(client) {
       assert.deepEqual(await alice.store('payroll').group(group.count('team')), [{ team: 'a', [group.as.count]: 1 }]);
       if (group.sum) assert.equal((await alice.store('payroll').group(group.sum('pay')))[0][group.as.sum], 10);
     });
-  });
-  await section('multi', 'many at once', async () => {
-    if (!store.createMany) return;
+  }
+  if (store.createMany) {
     await check('an array is inserted in order', async () => {
       const answer = await store.createMany([{ _id: 'm1', n: 1 }, { _id: 'm2', n: 2 }, { n: 3 }]);
       assert.deepEqual(answer.errors, []);
@@ -507,7 +487,7 @@ async function entities(client) {
       assert.equal(await many.count(q()), 250);
     });
     await store.clean(client.rawQuery(alice, { _id: { $nin: all } }));
-  });
+  }
 
   await check('removal by query counts what went', async () => {
     assert.deepEqual(await store.clean(q().equalTo('kind', 'fruit')), { count: 4 });
@@ -659,5 +639,5 @@ async function permissions(client) {
 }
 
 module.exports = {
-  appSecret, assert, check, entities, fails, features, ids, kid, masterSecret, must, permissions, rest, run, section, setGroup, setLevel, unload, url, users,
+  appSecret, assert, check, entities, fails, ids, kid, masterSecret, must, permissions, rest, run, setGroup, setLevel, unload, url, users,
 };
