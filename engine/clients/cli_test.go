@@ -3,12 +3,9 @@ package clients
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,89 +16,8 @@ import (
 	"time"
 )
 
-const (
-	cliName    = "kinvey-cli"
-	cliVersion = "6.1.3"
-	// cliSum is the SHA-256 over the package as it was published, see treeSum.
-	cliSum = "bcc2d8c44e92b3449528ed1275532a848e4a3aace0f96793902ee328762f6e5c"
-	// cliAtLeast is the number of checks below which something must have gone
-	// missing.
-	cliAtLeast = 60
-)
-
-// treeSum is the SHA-256 over the names and contents of all files of a tree.
-func treeSum(dir string) string {
-	h := sha256.New()
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		name, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		fmt.Fprintf(h, "%s %d\n", filepath.ToSlash(name), len(text))
-		h.Write(text)
-		return err
-	})
-	if err != nil {
-		return ""
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-// installCLI finds the client in the user's cache directory, or fetches it.
-func installCLI(t *testing.T) (node, program string) {
-	t.Helper()
-	node, err := exec.LookPath("node")
-	if err != nil {
-		unavailable(t, "node", err, nil)
-	}
-	lock, err := os.ReadFile(filepath.Join("testdata", "cli", "package-lock.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = t.TempDir()
-	}
-	cache = filepath.Join(cache, "postern", "clients")
-	sum := sha256.Sum256(lock)
-	dir := filepath.Join(cache, cliName+"-"+cliVersion+"-"+hex.EncodeToString(sum[:6]))
-	home := filepath.Join(dir, "node_modules", cliName)
-	program = filepath.Join(home, "bin", "kinvey")
-	if treeSum(home) == cliSum {
-		return node, program
-	}
-	npm, err := exec.LookPath("npm")
-	if err != nil {
-		unavailable(t, "npm", err, nil)
-	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	// Installed beside its place and renamed, so that what is there is complete.
-	work, err := os.MkdirTemp(cache, "install-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(work)
-	if err := os.CopyFS(work, os.DirFS(filepath.Join("testdata", "cli"))); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	cmd.Dir = work
-	if out, err := cmd.CombinedOutput(); err != nil {
-		unavailable(t, cliName+" "+cliVersion, err, out)
-	}
-	os.RemoveAll(dir)
-	renamed := os.Rename(work, dir)
-	if got := treeSum(home); got != cliSum {
-		t.Fatalf("%s in %s is not the published version %s: %s (%v)", cliName, dir, cliVersion, got, renamed)
-	}
-	return node, program
-}
+// cliAtLeast is the number of checks below which something must have gone missing.
+const cliAtLeast = 60
 
 // A console is somebody at a terminal with kinvey-cli, whose settings are in a
 // home directory of his own.
@@ -240,9 +156,10 @@ const environmentFile = `{
 
 // The real kinvey-cli, as it is published, against the real binary.
 func TestKinveyCLI(t *testing.T) {
-	node, program := installCLI(t)
+	client := cli.install(t)
+	program := filepath.Join(client.modules, cli.name, "bin", "kinvey")
 	s := start(t)
-	c := &console{t: t, node: node, program: program, home: t.TempDir(), server: s}
+	c := &console{t: t, node: client.node, program: program, home: t.TempDir(), server: s}
 	const mail, password = "cli@example.com", "cli-password"
 	create := exec.Command(s.binary, "operator", "create", mail, "--data", s.data)
 	create.Stdin = strings.NewReader(password + "\n")
@@ -402,5 +319,5 @@ func TestKinveyCLI(t *testing.T) {
 		t.Errorf("%d checks were made; want at least %d", c.checks, cliAtLeast)
 	}
 	s.stop(t)
-	t.Logf("figure: %s %s: %d checks passed", cliName, cliVersion, c.checks-c.failed)
+	t.Logf("figure: %s: %d checks passed", client, c.checks-c.failed)
 }

@@ -29,6 +29,7 @@ var (
 	js7     = sdk{"kinvey-js-sdk", "7.0.0", "js-7.0.0", "aa80b15333a4a9bf83cf6b4d2a1cb65c74c001f3695474afe69963b56906b201"}
 	kinvey1 = sdk{"kinvey", "1.7.0", "kinvey-1.7.0", "2d2d15ec7d35de394137f20a1c3c03404c42d40e0bf125a3bf265b2c01194fb5"}
 	flex    = sdk{"kinvey-flex-sdk", "3.3.0", "flex-3.3.0", "ab9590eed5a9bc484a3633779553038abcbdb8cd017b045f636f0ec630b94c29"}
+	cli     = sdk{"kinvey-cli", "6.1.3", "cli", "bcc2d8c44e92b3449528ed1275532a848e4a3aace0f96793902ee328762f6e5c"}
 )
 
 // A client is an installed SDK and the node to run it.
