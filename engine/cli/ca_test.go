@@ -218,33 +218,6 @@ func TestInstallation(t *testing.T) {
 	}
 }
 
-// The steps are run in order, and none after one that failed; without the
-// administrator's rights none is run and all are said.
-func TestInstallAuthority(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("the steps here are commands of Unix")
-	}
-	dir := t.TempDir()
-	file := func(name string) string { return filepath.Join(dir, name) }
-	steps := []step{{true, []string{"touch", file("one")}}, {false, []string{"touch", file("two")}}}
-	exists := func(name string) bool { _, err := os.Stat(file(name)); return err == nil }
-	var out, errs bytes.Buffer
-	s := streams{&out, &errs}
-	err := installAuthority(s, steps, false)
-	if err == nil || !strings.Contains(err.Error(), "sudo touch "+file("one")+"\ntouch "+file("two")) || exists("one") || exists("two") {
-		t.Errorf("without the rights: %v", err)
-	}
-	if err := installAuthority(s, append([]step{{false, []string{"false"}}}, steps...), true); err == nil || exists("one") {
-		t.Errorf("after a failed step: %v", err)
-	}
-	if err := installAuthority(s, steps, true); err != nil || !exists("one") || !exists("two") {
-		t.Errorf("with the rights: %v %s", err, errs.String())
-	}
-	if err := installAuthority(s, nil, true); err == nil {
-		t.Error("no steps are a success")
-	}
-}
-
 func TestQuote(t *testing.T) {
 	for word, want := range map[string]string{
 		"/a/b-c_d.e": "/a/b-c_d.e", "": "''", "a b": "'a b'", "a'b": `'a'\''b'`, "$(x)": "'$(x)'", "~/a": "'~/a'",
