@@ -16,8 +16,6 @@ import (
 const (
 	maxResults       = 10_000   // entities of one answer
 	maxResponseBytes = 64 << 20 // of one answer
-	deleteBatch      = 256      // intents of a query delete that wait at once
-	maxRematch       = 8        // times that a query delete matches again what changed meanwhile
 )
 
 // entityBody is a document as a client sent it, taken apart.
@@ -359,43 +357,17 @@ func (e *Engine) deleteEntities(r *Request) error {
 		return err
 	}
 	removed := 0
-	again := true
-	for round := 0; again && round < maxRematch; round++ {
-		again = false
+	err = r.removeFound(func() ([]*entity, error) {
 		c := r.view.collection(name)
-		k := c.visible(r.subject, r.principals)
-		meter := r.meter()
-		var found []*entity
-		for ent, ok := k.next(); ok; ent, ok = k.next() {
-			matched, err := meter.Match(q.Filter, documentOf(ent))
-			if err != nil {
-				return err
-			}
-			if matched && acl.Decide(r.subject, c.level, ent.acl, acl.Write).Allowed {
-				found = append(found, ent)
-			}
-		}
-		for some := range slices.Chunk(found, deleteBatch) {
-			batch := make([]intent, len(some))
-			for i, ent := range some {
-				batch[i] = &deleteEntity{app: r.app, subject: r.subject, collection: name, id: ent.id, seen: ent}
-			}
-			for _, err := range e.committer.submitAll(r.app, batch) {
-				switch {
-				case err == nil:
-					removed++
-				case errors.Is(err, errChanged):
-					again = true
-				case errors.Is(err, errPassed):
-				default:
-					return err
-				}
-			}
-		}
-		r.view = r.app.view.Load()
-		if r.subject.Role == acl.RoleUser {
-			r.setUser(r.subject.ID)
-		}
+		found, err := r.matching(c, q.Filter, r.meter())
+		return slices.DeleteFunc(found, func(ent *entity) bool {
+			return !acl.Decide(r.subject, c.level, ent.acl, acl.Write).Allowed
+		}), err
+	}, func(ent *entity) intent {
+		return &deleteEntity{app: r.app, subject: r.subject, collection: name, id: ent.id, seen: ent}
+	}, func(*entity) { removed++ })
+	if err != nil {
+		return err
 	}
 	return r.count(removed)
 }

@@ -26,7 +26,7 @@ func (e *Engine) removeCollection(r *Request) error {
 	}
 	switch name := v.Text(); name {
 	case "user", "group":
-		if err := e.empty(r, name); err != nil {
+		if err := r.empty(name); err != nil {
 			return err
 		}
 	case "_blob": // no files, so nothing to remove
@@ -44,31 +44,21 @@ func (e *Engine) removeCollection(r *Request) error {
 }
 
 // empty removes the users or the groups of the request's view, for good.
-func (e *Engine) empty(r *Request, name string) error {
-	var batch []intent
-	flush := func() error {
-		for _, err := range e.committer.submitAll(r.app, batch) {
-			if err != nil && !errors.Is(err, errUserNotFound) && !errors.Is(err, errEntityNotFound) {
-				return err
-			}
-		}
-		batch = batch[:0]
-		return nil
-	}
-	var err error
-	r.view.collection(name).byID.Scan(func(id string, _ *entity) bool {
-		if name == "user" {
-			batch = append(batch, &removeUser{app: r.app, subject: r.subject, id: id, hard: true})
-		} else {
-			batch = append(batch, &deleteEntity{app: r.app, subject: r.subject, collection: name, id: id})
-		}
-		if len(batch) == deleteBatch {
-			err = flush()
-		}
-		return err == nil
+func (r *Request) empty(name string) error {
+	var all []*entity
+	r.view.collection(name).byID.Scan(func(_ string, ent *entity) bool {
+		all = append(all, ent)
+		return true
 	})
-	if err != nil {
+	return r.removeEach(all, func(ent *entity) intent {
+		if name == "user" {
+			return &removeUser{app: r.app, subject: r.subject, id: ent.id, hard: true}
+		}
+		return &deleteEntity{app: r.app, subject: r.subject, collection: name, id: ent.id}
+	}, func(_ *entity, err error) error {
+		if errors.Is(err, errUserNotFound) || errors.Is(err, errEntityNotFound) {
+			return nil // gone already
+		}
 		return err
-	}
-	return flush()
+	})
 }

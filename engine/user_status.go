@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"slices"
 
 	"postern/acl"
 	"postern/engine/document"
@@ -48,46 +47,17 @@ func (e *Engine) deleteUsers(r *Request) error {
 	if err != nil {
 		return err
 	}
-	hard, removed, again := r.hardDelete(), 0, true
-	for round := 0; again && round < maxRematch; round++ {
-		again = false
-		var batch []intent
-		flush := func() error {
-			for i, err := range e.committer.submitAll(r.app, batch) {
-				switch {
-				case err == nil:
-					removed++
-					e.verified.Drop(batch[i].(*removeUser).id)
-				case errors.Is(err, errChanged):
-					again = true
-				case errors.Is(err, errPassed):
-				default:
-					return err
-				}
-			}
-			batch = batch[:0]
-			return nil
-		}
-		var found []*entity // all, before the first is removed
-		k := r.view.collection("user").visible(r.subject, r.principals)
-		for ent, ok := k.next(); ok; ent, ok = k.next() {
-			matched, err := q.Meter.Match(q.Filter, documentOf(ent))
-			if err != nil {
-				return err
-			}
-			if matched {
-				found = append(found, ent)
-			}
-		}
-		for chunk := range slices.Chunk(found, deleteBatch) {
-			for _, ent := range chunk {
-				batch = append(batch, &removeUser{app: r.app, subject: r.subject, id: ent.id, hard: hard, seen: ent})
-			}
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-		r.view = r.app.view.Load()
+	hard, removed := r.hardDelete(), 0
+	err = r.removeFound(func() ([]*entity, error) {
+		return r.matching(r.view.collection("user"), q.Filter, q.Meter)
+	}, func(ent *entity) intent {
+		return &removeUser{app: r.app, subject: r.subject, id: ent.id, hard: hard, seen: ent}
+	}, func(ent *entity) {
+		removed++
+		e.verified.Drop(ent.id)
+	})
+	if err != nil {
+		return err
 	}
 	return r.count(removed)
 }
