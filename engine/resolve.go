@@ -92,6 +92,15 @@ func (res *resolver) append(dst []byte, doc document.Value) ([]byte, error) {
 	return res.value(dst, doc, res.paths, res.all)
 }
 
+// comma appends the comma before an element or a member unless it is the first:
+// no value ends as an array or an object begins.
+func comma(dst []byte) []byte {
+	if last := dst[len(dst)-1]; last == '[' || last == '{' {
+		return dst
+	}
+	return append(dst, ',')
+}
+
 // value appends v. path is what of the paths begins here, nil when nothing
 // does; depth is how deep all references are still to be resolved.
 func (res *resolver) value(dst []byte, v document.Value, path *refPath, depth int) ([]byte, error) {
@@ -102,13 +111,8 @@ func (res *resolver) value(dst []byte, v document.Value, path *refPath, depth in
 	switch v.Kind() {
 	case document.Array:
 		dst = append(dst, '[')
-		first := true
 		for element := range v.Elements() {
-			if !first {
-				dst = append(dst, ',')
-			}
-			first = false
-			if dst, err = res.value(dst, element, path, depth); err != nil {
+			if dst, err = res.value(comma(dst), element, path, depth); err != nil {
 				return dst, err
 			}
 		}
@@ -118,13 +122,8 @@ func (res *resolver) value(dst []byte, v document.Value, path *refPath, depth in
 			return res.reference(dst, v, collection, id, path, depth)
 		}
 		dst = append(dst, '{')
-		first := true
 		for key, member := range v.Members() {
-			if !first {
-				dst = append(dst, ',')
-			}
-			first = false
-			dst = append(append(dst, key.Raw()...), ':')
+			dst = append(append(comma(dst), key.Raw()...), ':')
 			var inner *refPath
 			if path != nil {
 				inner = path.next[key.Text()]
@@ -218,28 +217,18 @@ func appendBare(dst []byte, v document.Value) []byte {
 	switch v.Kind() {
 	case document.Array:
 		dst = append(dst, '[')
-		first := true
 		for element := range v.Elements() {
-			if !first {
-				dst = append(dst, ',')
-			}
-			first = false
-			dst = appendBare(dst, element)
+			dst = appendBare(comma(dst), element)
 		}
 		return append(dst, ']')
 	case document.Object:
 		_, _, ref := reference(v)
 		dst = append(dst, '{')
-		first := true
 		for key, member := range v.Members() {
 			if ref && key.TextIs("_obj") {
 				continue
 			}
-			if !first {
-				dst = append(dst, ',')
-			}
-			first = false
-			dst = appendBare(append(append(dst, key.Raw()...), ':'), member)
+			dst = appendBare(append(append(comma(dst), key.Raw()...), ':'), member)
 		}
 		return append(dst, '}')
 	}
