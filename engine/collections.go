@@ -203,6 +203,22 @@ func levelIn(doc document.Value, otherwise acl.Level) (acl.Level, error) {
 	return 0, fault(errOutOfRange, "permissions must be one of append-read, append-only, read-only and write")
 }
 
+// settingIn reads what a body says of a collection.
+func (r *Request) settingIn(doc document.Value, name string) (*setCollection, error) {
+	if err := internalOnly(doc); err != nil {
+		return nil, err
+	}
+	level, text, err := permissionsIn(doc, acl.Shared)
+	if err != nil {
+		return nil, err
+	}
+	delta, err := deltaIn(doc)
+	if err != nil {
+		return nil, err
+	}
+	return &setCollection{app: r.app, by: r.manager(), name: name, level: level, text: text, delta: delta}, nil
+}
+
 func (e *Engine) createCollection(r *Request) error {
 	doc, err := r.object()
 	if err != nil {
@@ -215,18 +231,11 @@ func (e *Engine) createCollection(r *Request) error {
 	if err := validCollection(name.Text()); err != nil {
 		return err
 	}
-	if err := internalOnly(doc); err != nil {
-		return err
-	}
-	level, text, err := permissionsIn(doc, acl.Shared)
+	in, err := r.settingIn(doc, name.Text())
 	if err != nil {
 		return err
 	}
-	delta, err := deltaIn(doc)
-	if err != nil {
-		return err
-	}
-	in := &setCollection{app: r.app, by: r.manager(), name: name.Text(), level: level, text: text, delta: delta, insert: true}
+	in.insert = true
 	if err := e.submitSetting(r.app, in); err != nil {
 		return err
 	}
@@ -242,25 +251,15 @@ func (e *Engine) putCollection(r *Request) error {
 	if err != nil {
 		return err
 	}
-	if err := internalOnly(doc); err != nil {
-		return err
-	}
-	level, text, err := permissionsIn(doc, acl.Shared)
+	in, err := r.settingIn(doc, name)
 	if err != nil {
 		return err
 	}
-	delta, err := deltaIn(doc)
-	if err != nil {
-		return err
-	}
-	if delta != nil && name == "user" {
+	if in.delta != nil && name == "user" {
 		return fault(errOutOfRange, "delta set is not available for users")
 	}
 	permissions := doc.Get("permissions").Kind()
-	in := &setCollection{
-		app: r.app, by: r.manager(), name: name, level: level, text: text, delta: delta,
-		keep: permissions == document.Missing || permissions == document.Null,
-	}
+	in.keep = permissions == document.Missing || permissions == document.Null
 	if err := e.submitSetting(r.app, in); err != nil {
 		return err
 	}

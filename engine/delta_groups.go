@@ -27,16 +27,7 @@ type regroupRow struct {
 }
 
 func (s *appState) applyRegrouped(key string, value []byte) error {
-	if value == nil {
-		s.regrouped.Delete(key)
-		return nil
-	}
-	row, err := decodeRow[regroupRow](value)
-	if err != nil {
-		return err
-	}
-	s.regrouped.Set(key, row)
-	return nil
+	return applyTo(s.regrouped, key, value)
 }
 
 // regroupedSince reports whether the user is in other groups than at some

@@ -45,16 +45,7 @@ func outboxOp(a *app, id string, row *outboxRow) store.Op {
 }
 
 func (s *appState) applyOutbox(id string, value []byte) error {
-	if value == nil {
-		s.outbox.Delete(id)
-		return nil
-	}
-	row, err := decodeRow[outboxRow](value)
-	if err != nil {
-		return err
-	}
-	s.outbox.Set(id, row)
-	return nil
+	return applyTo(s.outbox, id, value)
 }
 
 // settleMail writes down how an attempt ended: the row goes (nil), or waits for

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tidwall/btree"
+
 	"postern/acl"
 	"postern/auth"
 	"postern/engine/store"
@@ -156,6 +158,20 @@ func decodeRow[T any](b []byte) (*T, error) {
 		return nil, fmt.Errorf("decoding %T: %w", v, err)
 	}
 	return v, nil
+}
+
+// applyTo keeps a row under its key as it is, or forgets it when it is deleted.
+func applyTo[T any](rows *btree.Map[string, *T], key string, value []byte) error {
+	if value == nil {
+		rows.Delete(key)
+		return nil
+	}
+	row, err := decodeRow[T](value)
+	if err != nil {
+		return err
+	}
+	rows.Set(key, row)
+	return nil
 }
 
 // An entity is one stored document. It is immutable once published; an update

@@ -106,15 +106,7 @@ func (d *draft) applySystem(key store.Key, value []byte) error {
 		}
 		st.config = config
 	case tableOperator:
-		if value == nil {
-			s.operators.Delete(key.ID)
-			return nil
-		}
-		o, err := decodeRow[operatorRow](value)
-		if err != nil {
-			return err
-		}
-		s.operators.Set(key.ID, o)
+		return applyTo(s.operators, key.ID, value)
 	case tableOpSession:
 		if value == nil {
 			s.sessions.Delete(key.ID)
