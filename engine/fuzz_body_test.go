@@ -1,50 +1,10 @@
 package engine
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"strings"
 	"testing"
-
-	"github.com/valyala/fasthttp"
-
-	"postern/auth"
-	"postern/engine/store"
 )
-
-// fuzzServer returns a function that sends a request as the master of an app
-// and fails the test on anything that is not an answer of ours.
-func fuzzServer(f *testing.F) func(t *testing.T, method, path, body string) (status int, answer any) {
-	e, err := Open(Config{Driver: store.NewMemory(), Argon: auth.CheapParams})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Cleanup(func() { _ = e.Close() })
-	app, err := e.CreateApp(NewApp{Key: "kid_fuzz"})
-	if err != nil {
-		f.Fatal(err)
-	}
-	serve := e.Handler()
-	return func(t *testing.T, method, path, body string) (int, any) {
-		var ctx fasthttp.RequestCtx
-		ctx.Request.Header.SetMethod(method)
-		ctx.Request.Header.SetHost("localhost")
-		ctx.Request.SetRequestURI(path)
-		ctx.Request.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("kid_fuzz:"+app.MasterSecret)))
-		ctx.Request.Header.Set("X-Kinvey-Api-Version", "5")
-		ctx.Request.SetBodyString(body)
-		serve(&ctx)
-		status := ctx.Response.StatusCode()
-		var v any
-		if err := json.Unmarshal(ctx.Response.Body(), &v); err != nil {
-			t.Fatalf("%s %s %q: %d %q is not JSON: %v", method, path, body, status, ctx.Response.Body(), err)
-		}
-		if m, _ := v.(map[string]any); status >= 500 && m["error"] != "KinveyInternalErrorRetry" {
-			t.Errorf("%s %s %q: %d %s", method, path, body, status, ctx.Response.Body())
-		}
-		return status, v
-	}
-}
 
 // Whatever an array holds, as many places are answered as it has elements, each
 // with an entity or an error, and what was inserted is there.
@@ -55,7 +15,7 @@ func FuzzMultiInsert(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	send := fuzzServer(f)
+	send := newFuzzed(f).send
 	f.Fuzz(func(t *testing.T, body string) {
 		status, v := send(t, "POST", "/appdata/kid_fuzz/c", body)
 		m, _ := v.(map[string]any)
@@ -95,7 +55,7 @@ func FuzzResolve(f *testing.F) {
 	} {
 		f.Add(s[0], s[1])
 	}
-	send := fuzzServer(f)
+	send := newFuzzed(f).send
 	f.Fuzz(func(t *testing.T, doc, paths string) {
 		if !strings.HasPrefix(doc, "{") {
 			return

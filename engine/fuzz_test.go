@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -13,6 +14,54 @@ import (
 	"postern/engine/store"
 )
 
+// fuzzed is an engine with the app kid_fuzz, which is asked as its master.
+type fuzzed struct {
+	e      *Engine
+	serve  fasthttp.RequestHandler
+	master string // the Authorization
+}
+
+func newFuzzed(f *testing.F) *fuzzed {
+	e, err := Open(Config{Driver: store.NewMemory(), Argon: auth.CheapParams})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { _ = e.Close() })
+	app, err := e.CreateApp(NewApp{Key: "kid_fuzz"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return &fuzzed{e, e.Handler(), "Basic " + base64.StdEncoding.EncodeToString([]byte("kid_fuzz:"+app.MasterSecret))}
+}
+
+// do sends a request with headers, names and values in turn.
+func (s *fuzzed) do(method, path string, body []byte, header ...string) (status int, answer []byte) {
+	var ctx fasthttp.RequestCtx
+	ctx.Request.Header.SetMethod(method)
+	ctx.Request.Header.SetHost("localhost")
+	ctx.Request.SetRequestURI(path)
+	ctx.Request.Header.Set("Authorization", s.master)
+	for i := 0; i < len(header); i += 2 {
+		ctx.Request.Header.Set(header[i], header[i+1])
+	}
+	ctx.Request.SetBody(body)
+	s.serve(&ctx)
+	return ctx.Response.StatusCode(), ctx.Response.Body()
+}
+
+// send sends a request of API version 5 and fails the test on anything that is
+// not an answer of ours.
+func (s *fuzzed) send(t *testing.T, method, path, body string) (status int, answer any) {
+	status, b := s.do(method, path, []byte(body), "X-Kinvey-Api-Version", "5")
+	if err := json.Unmarshal(b, &answer); err != nil {
+		t.Fatalf("%s %s %q: %d %q is not JSON: %v", method, path, body, status, b, err)
+	}
+	if m, _ := answer.(map[string]any); status >= 500 && m["error"] != "KinveyInternalErrorRetry" {
+		t.Errorf("%s %s %q: %d %s", method, path, body, status, b)
+	}
+	return status, answer
+}
+
 // Whatever stands in a path, the answer is one of ours and no failure; and a
 // segment that is decoded and encoded again is the same segment.
 func FuzzPath(f *testing.F) {
@@ -23,28 +72,13 @@ func FuzzPath(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	e, err := Open(Config{Driver: store.NewMemory(), Argon: auth.CheapParams})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Cleanup(func() { _ = e.Close() })
-	app, err := e.CreateApp(NewApp{Key: "kid_fuzz"})
-	if err != nil {
-		f.Fatal(err)
-	}
-	serve := e.Handler()
+	server := newFuzzed(f)
 	f.Fuzz(func(t *testing.T, path string) {
 		if strings.ContainsAny(path, " \r\n\x00") || !strings.HasPrefix(path, "/") {
 			return // not a request target
 		}
-		var ctx fasthttp.RequestCtx
-		ctx.Request.Header.SetMethod("GET")
-		ctx.Request.Header.SetHost("localhost")
-		ctx.Request.SetRequestURI(path)
-		ctx.Request.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("kid_fuzz:"+app.MasterSecret)))
-		serve(&ctx)
-		if s := ctx.Response.StatusCode(); s >= 500 && s != 501 {
-			t.Errorf("GET %q: %d %s", path, s, ctx.Response.Body())
+		if status, body := server.do("GET", path, nil); status >= 500 && status != 501 {
+			t.Errorf("GET %q: %d %s", path, status, body)
 		}
 		for _, raw := range strings.Split(path, "/") {
 			decoded, err := decodeSegment(raw)
