@@ -48,35 +48,44 @@ func TestAttackDeleteByQueryAsAnOracle(t *testing.T) {
 	s.want(s.do("DELETE", "/appdata/"+kid+"/board", mallory.session(), ""), 400, "MissingQuery")
 }
 
-// Two servers that differ in what is hidden alone answer to the byte alike
-// (R12): whatever is asked, in whatever order and window.
-func TestAttackHiddenEntitiesInLists(t *testing.T) {
+// hiddenTwins are two servers that differ in what is hidden from mallory alone:
+// of forty entities of the victim every second is for all to see, and bare lacks
+// the others. a is mallory of full, b is mallory of bare. members are those of the
+// entity i besides its _id and _acl.
+func hiddenTwins(t *testing.T, members func(i int) string, change ...func(*options)) (full, bare *server, a, b user) {
 	now := newClock()
 	build := func(hidden bool) (*server, user) {
-		s := start(t, func(o *options) {
+		s := start(t, append([]func(*options){func(o *options) {
 			o.config.Clock = now.Now
 			o.config.Random = newSeeded(7)
-		})
+		}}, change...)...)
 		victim, mallory := s.signUp("victim"), s.signUp("mallory")
 		s.setLevel("mixed", "shared")
-		add := func(i int, acl string) {
-			body := fmt.Sprintf(`{"_id":"e%02d","n":%d,"t":"t%d","deep":{"x":[%d]},"_acl":%s}`, i, (i*7)%13, i%4, i, acl)
-			s.want(s.do("POST", "/appdata/"+kid+"/mixed", victim.session(), body), 201, "")
-		}
 		for i := range 40 {
+			acl := `{}`
 			switch {
 			case i%2 == 0:
-				add(i, `{}`)
-			case hidden && i%4 == 1:
-				add(i, `{"gr":false}`)
-			case hidden:
-				add(i, `{"gr":false,"gw":true,"w":["`+mallory.id+`"],"groups":{"w":["g"]}}`)
+			case !hidden:
+				continue
+			case i%4 == 1:
+				acl = `{"gr":false}`
+			default:
+				acl = `{"gr":false,"gw":true,"w":["` + mallory.id + `"],"groups":{"r":["g"],"w":["g"]}}`
 			}
+			body := fmt.Sprintf(`{"_id":"e%02d",%s,"_acl":%s}`, i, members(i), acl)
+			s.want(s.do("POST", "/appdata/"+kid+"/mixed", victim.session(), body), 201, "")
 		}
 		return s, mallory
 	}
-	full, a := build(true)
-	bare, b := build(false)
+	full, a = build(true)
+	bare, b = build(false)
+	return full, bare, a, b
+}
+
+// Two servers that differ in what is hidden alone answer to the byte alike
+// (R12): whatever is asked, in whatever order and window.
+func TestAttackHiddenEntitiesInLists(t *testing.T) {
+	full, bare, a, b := hiddenTwins(t, func(i int) string { return fmt.Sprintf(`"n":%d,"t":"t%d","deep":{"x":[%d]}`, (i*7)%13, i%4, i) })
 	var paths []string
 	for _, filter := range []string{``, `{}`, `{"n":{"$gte":5}}`, `{"t":"t1"}`, `{"t":{"$in":["t1","t3"]}}`, `{"_id":"e01"}`, `{"_id":"e03"}`, `{"_id":{"$gt":"e30"}}`, `{"_acl.gr":false}`,
 		`{"_acl.gr":{"$exists":true}}`, `{"deep.x":7}`, `{"deep.x.0":{"$lt":9}}`, `{"$or":[{"n":1},{"t":"t3"}]}`, `{"none":null}`, `{"n":{"$ne":0}}`} {

@@ -182,35 +182,13 @@ func TestGroupOfUsers(t *testing.T) {
 // Two servers that differ in what the requester may not read answer every
 // aggregation to the byte alike (R12), errors too.
 func TestHiddenEntitiesInGroups(t *testing.T) {
-	now := newClock()
-	build := func(hidden bool) (*server, user) {
-		s := start(t, withScripts, func(o *options) {
-			o.config.Clock = now.Now
-			o.config.Random = newSeeded(7)
-		})
-		victim, mallory := s.signUp("victim"), s.signUp("mallory")
-		add := func(i int, acl string) {
-			g := `"t` + fmt.Sprint(i%3) + `"`
-			if i%2 == 1 {
-				g = fmt.Sprintf(`{"toString":%d}`, i) // makes a reducer fail
-			}
-			body := fmt.Sprintf(`{"_id":"e%02d","f":%d.0,"g":%s,"_acl":%s}`, i, (i*7)%13, g, acl)
-			s.want(s.do("POST", "/appdata/"+kid+"/mixed", victim.session(), body), 201, "")
+	full, bare, a, b := hiddenTwins(t, func(i int) string {
+		g := `"t` + fmt.Sprint(i%3) + `"`
+		if i%2 == 1 {
+			g = fmt.Sprintf(`{"toString":%d}`, i) // makes a reducer fail
 		}
-		for i := range 40 {
-			switch {
-			case i%2 == 0:
-				add(i, `{}`)
-			case hidden && i%4 == 1:
-				add(i, `{"gr":false}`)
-			case hidden:
-				add(i, `{"gr":false,"gw":true,"w":["`+mallory.id+`"],"groups":{"r":["g"]}}`)
-			}
-		}
-		return s, mallory
-	}
-	full, a := build(true)
-	bare, b := build(false)
+		return fmt.Sprintf(`"f":%d.0,"g":%s`, (i*7)%13, g)
+	}, withScripts)
 	compared := 0
 	same := func(key, initial, reduce, condition string) {
 		t.Helper()
