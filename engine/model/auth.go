@@ -91,23 +91,11 @@ func (a *app) userNamed(name string) *record {
 }
 
 func (a *app) endSessions(u *record) {
-	var left []*session
-	for _, s := range a.sessions {
-		if s.user != u {
-			left = append(left, s)
-		}
-	}
-	a.sessions = left
+	a.sessions = without(a.sessions, func(s *session) bool { return s.user == u })
 }
 
 func (a *app) endSession(ended *session) {
-	var left []*session
-	for _, s := range a.sessions {
-		if s != ended {
-			left = append(left, s)
-		}
-	}
-	a.sessions = left
+	a.sessions = without(a.sessions, func(s *session) bool { return s == ended })
 }
 
 func (c *call) startSession(u *record, token string) {

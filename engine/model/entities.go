@@ -120,28 +120,38 @@ func (c *call) getEntity() Response {
 	if refusal := c.named(); refusal != nil {
 		return *refusal
 	}
-	r := c.entities().find(c.parameters["id"])
-	if r == nil {
-		return refuse("EntityNotFound")
-	}
-	if !c.may(oracle.Read, c.entities(), r) {
-		return refuse("InsufficientCredentials")
-	}
-	return answer(200, plain(r.doc()))
+	return c.get(c.entities())
 }
 
 func (c *call) deleteEntity() Response {
 	if refusal := c.named(); refusal != nil {
 		return *refusal
 	}
-	r := c.entities().find(c.parameters["id"])
+	return c.remove(c.entities())
+}
+
+// get answers with the entity of the path.
+func (c *call) get(in *collection) Response {
+	r := in.find(c.parameters["id"])
 	if r == nil {
 		return refuse("EntityNotFound")
 	}
-	if !c.may(oracle.Write, c.entities(), r) {
+	if !c.may(oracle.Read, in, r) {
 		return refuse("InsufficientCredentials")
 	}
-	c.entities().remove(r)
+	return answer(200, plain(r.doc()))
+}
+
+// remove removes the entity of the path.
+func (c *call) remove(in *collection) Response {
+	r := in.find(c.parameters["id"])
+	if r == nil {
+		return refuse("EntityNotFound")
+	}
+	if !c.may(oracle.Write, in, r) {
+		return refuse("InsufficientCredentials")
+	}
+	in.remove(r)
 	return count(1)
 }
 

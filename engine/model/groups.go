@@ -116,29 +116,14 @@ func (c *call) getGroup() Response {
 	if refusal := c.idNamed(); refusal != nil {
 		return *refusal
 	}
-	r := c.app.groups.find(c.parameters["id"])
-	if r == nil {
-		return refuse("EntityNotFound")
-	}
-	if !c.may(oracle.Read, c.app.groups, r) {
-		return refuse("InsufficientCredentials")
-	}
-	return answer(200, plain(r.doc()))
+	return c.get(c.app.groups)
 }
 
 func (c *call) deleteGroup() Response {
 	if refusal := c.idNamed(); refusal != nil {
 		return *refusal
 	}
-	r := c.app.groups.find(c.parameters["id"])
-	if r == nil {
-		return refuse("EntityNotFound")
-	}
-	if !c.may(oracle.Write, c.app.groups, r) {
-		return refuse("InsufficientCredentials")
-	}
-	c.app.groups.remove(r)
-	return count(1)
+	return c.remove(c.app.groups)
 }
 
 func (c *call) listGroups() Response {

@@ -147,12 +147,6 @@ func (c *call) deleteCollection() Response {
 	if gone == nil {
 		return refuse("CollectionNotFound")
 	}
-	var left []*collection
-	for _, in := range c.app.collections {
-		if in != gone {
-			left = append(left, in)
-		}
-	}
-	c.app.collections = left
+	c.app.collections = without(c.app.collections, func(in *collection) bool { return in == gone })
 	return answer(204, nil)
 }

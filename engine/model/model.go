@@ -135,13 +135,18 @@ func (c *collection) find(id string) *record {
 }
 
 func (c *collection) remove(gone *record) {
-	var left []*record
-	for _, r := range c.records {
-		if r != gone {
-			left = append(left, r)
+	c.records = without(c.records, func(r *record) bool { return r == gone })
+}
+
+// without returns another list, of those that are not gone.
+func without[T any](list []T, gone func(T) bool) []T {
+	var left []T
+	for _, v := range list {
+		if !gone(v) {
+			left = append(left, v)
 		}
 	}
-	c.records = left
+	return left
 }
 
 // doc is the record as it is served and searched.
