@@ -82,7 +82,6 @@ type record struct {
 	password  string
 	llt       string // "" when the server has not told
 	suspended bool
-	staleLMT  bool // lmt may have grown since, unseen
 }
 
 type session struct {
@@ -204,6 +203,8 @@ var routes = []route{
 	{"user/:kid/:id", "GET", userOrMaster, (*call).getUser},
 	{"user/:kid/:id", "PUT", userOrMaster, (*call).putUser},
 	{"user/:kid/:id", "DELETE", userOrMaster, (*call).deleteUser},
+	{"user/:kid/:id/_restore", "POST", masterAlone, (*call).restoreUser},
+	{"user/:kid/:id/tokens", "DELETE", userOrMaster, (*call).endTokens},
 
 	{"rpc/:kid/check-username-exists", "POST", anybody, (*call).usernameExists},
 	{"rpc/:kid/:name/user-password-reset-initiate", "POST", anybody, (*call).resetPassword},

@@ -41,7 +41,7 @@ func (c *call) putUser() Response {
 		c.replaceUser(u, b, username)
 	}
 	u.amendACL(c.who, b)
-	c.stampUser(u)
+	c.stampUpdated(u)
 
 	extra := statusOf(u)
 	if extra == nil {
@@ -107,22 +107,13 @@ func (c *call) putForeignUser(u *record, b body) Response {
 	}
 	custom := b.object.without(kept...)
 	u.body = append(stay, custom...)
-	c.stampUser(u)
+	c.stampUpdated(u)
 	if c.may(oracle.Read, c.app.users, u) {
 		return answer(200, c.userBody(u, u.doc(), nil))
 	}
 	m := c.userBody(u, whatHeSent(u, custom), nil)
 	m["username"], m["email"] = anything, anything
 	return answer(200, m)
-}
-
-func (c *call) stampUser(u *record) {
-	if !u.staleLMT {
-		c.stampUpdated(u)
-		return
-	}
-	u.lmt = c.chosen(timeShape, c.m.time(), "_kmd", "lmt")
-	u.staleLMT = false
 }
 
 func (c *call) deleteUser() Response {
@@ -148,7 +139,36 @@ func (c *call) deleteUser() Response {
 		c.app.users.remove(u)
 		return answer(204, nil)
 	}
-	u.suspended = true
-	u.staleLMT = true
+	u.suspended = true // which is no change of his record
+	return answer(204, nil)
+}
+
+// restoreUser lets a suspended user back in. His old tokens stay dead.
+func (c *call) restoreUser() Response {
+	u, refusal := c.userInPath()
+	if refusal != nil {
+		return *refusal
+	}
+	if u == nil {
+		return refuse("UserNotFound")
+	}
+	u.suspended = false
+	return answer(204, nil)
+}
+
+// endTokens ends all sessions of a user, the one that asks included. Only he
+// himself and the master may, whoever else may write his record.
+func (c *call) endTokens() Response {
+	u, refusal := c.userInPath()
+	if refusal != nil {
+		return *refusal
+	}
+	if c.hidden(u) {
+		return refuse("UserNotFound")
+	}
+	if c.who.Role != oracle.Master && c.who.ID != u.id {
+		return refuse("InsufficientCredentials")
+	}
+	c.app.endSessions(u)
 	return answer(204, nil)
 }

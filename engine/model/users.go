@@ -155,11 +155,6 @@ func (c *call) getUser() Response {
 	if u.id != c.who.ID && !c.may(oracle.Read, c.app.users, u) {
 		return refuse("InsufficientCredentials")
 	}
-	if u.staleLMT {
-		if lmt := c.chosen(timeShape, u.lmt, "_kmd", "lmt"); lmt >= u.lmt {
-			u.lmt, u.staleLMT = lmt, false
-		}
-	}
 	return answer(200, c.userBody(u, u.doc(), statusOf(u)))
 }
 

@@ -216,6 +216,27 @@ func (w *World) deleteUser(d *draft) {
 	}
 }
 
+// restoreUser mostly asks for somebody who is suspended.
+func (w *World) restoreUser(d *draft) {
+	if w.in(5) > 0 {
+		w.byMaster(d)
+	}
+	id := w.userID(d.app)
+	if w.gone != "" && w.in(3) > 0 {
+		id = w.gone
+	}
+	d.to("POST", "user", d.app.Key, id, "_restore")
+	d.body = w.pick("", "", "{}")
+}
+
+func (w *World) endTokens(d *draft) {
+	id := w.userID(d.app)
+	if d.user != nil && w.in(3) > 0 {
+		id = d.user.id
+	}
+	d.to("DELETE", "user", d.app.Key, id, "tokens")
+}
+
 // Entities
 
 func (w *World) createEntity(d *draft) {
