@@ -110,6 +110,12 @@ func differ(want, got any) string {
 			return ": " + d
 		}
 		return ""
+	case amount:
+		n, _ := got.(json.Number)
+		if f, err := n.Float64(); err != nil || f != float64(want) {
+			return fmt.Sprintf(": %s; want %v", show(got), want)
+		}
+		return ""
 	case map[string]any:
 		return differMap(want, got)
 	case []any:

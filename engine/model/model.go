@@ -42,6 +42,9 @@ type Response struct {
 	Complaints []string // what the server chose and should not have; model only
 }
 
+// An amount is a number that a server may write in any form.
+type amount float64
+
 // A Check says what is wrong with a value in the server's answer, or "".
 // Present is false when there is none.
 type Check func(value any, present bool) string
@@ -190,6 +193,7 @@ var routes = []route{
 	{"appdata/:kid/:coll", "POST", userOrMaster, (*call).createEntity},
 	{"appdata/:kid/:coll", "DELETE", userOrMaster, (*call).deleteByQuery},
 	{"appdata/:kid/:coll/_count", "GET", userOrMaster, (*call).countEntities},
+	{"appdata/:kid/:coll/_group", "POST", userOrMaster, (*call).groupEntities},
 	{"appdata/:kid/:coll/:id", "GET", userOrMaster, (*call).getEntity},
 	{"appdata/:kid/:coll/:id", "PUT", userOrMaster, (*call).putEntity},
 	{"appdata/:kid/:coll/:id", "DELETE", userOrMaster, (*call).deleteEntity},
@@ -199,6 +203,7 @@ var routes = []route{
 	{"user/:kid/login", "POST", bootstrap, (*call).login},
 	{"user/:kid/_logout", "POST", userAlone, (*call).logout},
 	{"user/:kid/_me", "GET", userAlone, (*call).me},
+	{"user/:kid/_group", "POST", userOrMaster, (*call).groupUsers},
 	{"user/:kid/_lookup", "POST", userOrMaster, (*call).lookup},
 	{"user/:kid/:id", "GET", userOrMaster, (*call).getUser},
 	{"user/:kid/:id", "PUT", userOrMaster, (*call).putUser},
@@ -358,6 +363,7 @@ var statuses = map[string]int{
 	"InvalidCredentials":                 401,
 	"InsufficientCredentials":            401,
 	"IndirectCollectionAccessDisallowed": 403,
+	"MissingConfiguration":               403,
 	"EntityNotFound":                     404,
 	"CollectionNotFound":                 404,
 	"AppNotFound":                        404,

@@ -93,6 +93,8 @@ func concrete(v any) any {
 		return list
 	case Check:
 		return nil
+	case amount:
+		return json.Number(strconv.FormatFloat(float64(v), 'e', -1, 64))
 	}
 	return v
 }

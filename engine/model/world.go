@@ -67,7 +67,7 @@ func (w *World) act(d *draft) {
 		{25, w.getUser}, {20, w.listUsers}, {20, w.lookup}, {40, w.putUser},
 		{8, w.deleteUser}, {6, w.restoreUser}, {8, w.endTokens}, {8, w.usernameExists}, {3, w.resetPassword},
 		{120, w.createEntity}, {190, w.putEntity}, {130, w.getEntity}, {170, w.listEntities},
-		{40, w.countEntities}, {50, w.deleteEntity}, {15, w.deleteByQuery},
+		{40, w.countEntities}, {50, w.groupBy}, {50, w.deleteEntity}, {15, w.deleteByQuery},
 		{65, w.putGroup}, {15, w.postGroup}, {20, w.getGroup}, {10, w.deleteGroup}, {8, w.listGroups},
 		{25, w.putCollection}, {10, w.otherManagement}, {20, w.oddPath}, {8, w.handshake},
 	}
