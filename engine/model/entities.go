@@ -127,7 +127,16 @@ func (c *call) getEntity() Response {
 	if !c.may(oracle.Read, c.entities(), r) {
 		return refuse("InsufficientCredentials")
 	}
-	return answer(200, plain(r.doc()))
+	return c.one(r)
+}
+
+// one is the answer to a read of one record.
+func (c *call) one(r *record) Response {
+	refs, refusal := c.readResolving()
+	if refusal != nil {
+		return *refusal
+	}
+	return refs.answer([]Object{r.doc()}, false)
 }
 
 func (c *call) deleteEntity() Response {
@@ -204,11 +213,11 @@ func (c *call) listEntities() Response {
 	for _, r := range c.readable(c.entities(), s.filter) {
 		docs = append(docs, r.doc())
 	}
-	list := []any{}
-	for _, doc := range s.page(docs) {
-		list = append(list, plain(doc))
+	refs, refusal := c.readResolving()
+	if refusal != nil {
+		return *refusal
 	}
-	return answer(200, list)
+	return refs.answer(s.page(docs), true)
 }
 
 func (c *call) countEntities() Response {

@@ -123,7 +123,7 @@ func (c *call) getGroup() Response {
 	if !c.may(oracle.Read, c.app.groups, r) {
 		return refuse("InsufficientCredentials")
 	}
-	return answer(200, plain(r.doc()))
+	return c.one(r)
 }
 
 func (c *call) deleteGroup() Response {

@@ -52,14 +52,14 @@ func (c *call) putUser() Response {
 	} else if self && c.session != nil {
 		extra["authtoken"] = c.session.token
 	}
-	return answer(200, c.userBody(u, u.doc(), extra))
+	return answer(200, c.userBody(u, served(u.doc()), extra))
 }
 
 // replaceUser puts the fields that were sent in the place of those stored,
 // except that name and e-mail address stay when they are not sent.
 func (c *call) replaceUser(u *record, b body, username string) {
 	old := u.body
-	u.body = b.object.without(kept...)
+	u.body = b.custom()
 	if username == "" {
 		name, _ := old.get("username")
 		username = name.(string)
@@ -105,13 +105,13 @@ func (c *call) putForeignUser(u *record, b body) Response {
 			stay = append(stay, Member{name, v})
 		}
 	}
-	custom := b.object.without(kept...)
+	custom := b.custom()
 	u.body = append(stay, custom...)
 	c.stampUpdated(u)
 	if c.may(oracle.Read, c.app.users, u) {
-		return answer(200, c.userBody(u, u.doc(), nil))
+		return answer(200, c.userBody(u, served(u.doc()), nil))
 	}
-	m := c.userBody(u, whatHeSent(u, custom), nil)
+	m := c.userBody(u, served(whatHeSent(u, custom)), nil)
 	m["username"], m["email"] = anything, anything
 	return answer(200, m)
 }

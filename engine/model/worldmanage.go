@@ -19,7 +19,10 @@ func (w *World) postGroup(d *draft) {
 	d.body = w.groupBody(d, true)
 }
 
-func (w *World) getGroup(d *draft) { d.to("GET", "group", d.app.Key, w.groupID(d.app)) }
+func (w *World) getGroup(d *draft) {
+	d.to("GET", "group", d.app.Key, w.groupID(d.app))
+	w.resolveQuery(d)
+}
 
 func (w *World) deleteGroup(d *draft) { d.to("DELETE", "group", d.app.Key, w.groupID(d.app)) }
 

@@ -36,3 +36,64 @@ func (w *World) groupBy(d *draft) {
 	}
 	d.body = f.text()
 }
+
+// resolveQuery asks for references to be resolved, now and then.
+func (w *World) resolveQuery(d *draft) {
+	if w.in(3) > 0 {
+		return
+	}
+	add := func(name, value string) { d.query = append(d.query, name, value) }
+	if n := w.in(5); n < 4 {
+		add("resolve", w.pick("ref", "ref", "ref,refs", " ref , o.ref", "refs", "refs,o.ref,refs.ref", "ref,ref.ref,ref.refs", "ref.ref", "n,missing", "ref.1", "ref,"))
+	} else {
+		add("resolve_depth", w.pick("1", "1", "2", "3", "0"))
+	}
+	if w.in(3) == 0 {
+		add(w.pick("retainReferences", "retainReferences", "retainReference"), w.pick("false", "false", "true", "0"))
+	}
+	if w.in(40) == 0 {
+		d.query = w.pickQuery([]string{"resolve_depth", w.pick("11", "x", "-1", "10", "1.5")},
+			[]string{"resolve", strings.Repeat("ref,", w.in(2)+maxResolvePaths-1)})
+	}
+}
+
+func (w *World) pickQuery(from ...[]string) []string { return from[w.in(len(from))] }
+
+// reference is one, or something like it.
+func (w *World) reference(a *app) string {
+	coll := w.pick("books", "books", "notes", "c-3_X", "user", "group", "nothing-here")
+	id := ""
+	switch coll {
+	case "user":
+		id = w.userID(a)
+	case "group":
+		id = w.groupID(a)
+	default:
+		id = w.entityID(a, coll)
+	}
+	var f fields
+	f.add("_type", w.pick(`"KinveyRef"`, `"KinveyRef"`, `"KinveyRef"`, `"KinveyRef"`, `"KinveyRef"`, `"KinveyRef"`, `"KinveyRef"`, `"Other"`))
+	f.add("_collection", quote(coll))
+	if w.in(20) > 0 {
+		f.add("_id", quote(id))
+	} else {
+		f.add("_id", w.pick("null", "5"))
+	}
+	if w.in(5) == 0 {
+		f.add(w.pick("_obj", "_obj", "more"), w.pick("null", `{"n":1}`, `{"ref":{"_type":"KinveyRef","_collection":"books","_id":"e1","_obj":{}}}`))
+	}
+	return f.text()
+}
+
+// references adds members that refer to other records.
+func (w *World) references(a *app, f *fields) {
+	if w.in(5) == 0 {
+		f.set("ref", w.reference(a))
+	}
+	if w.in(10) == 0 {
+		f.set("refs", "["+w.reference(a)+","+w.pick(w.number(), "{}", w.reference(a))+","+w.reference(a)+"]")
+	}
+	if w.in(15) == 0 {
+		f.set("o", `{"a":`+w.number()+`,"ref":`+w.reference(a)+`}`)
+	}
+}
