@@ -116,6 +116,8 @@ func differ(want, got any) string {
 			return fmt.Sprintf(": %s; want %v", show(got), want)
 		}
 		return ""
+	case deletions:
+		return want.differ(got)
 	case map[string]any:
 		return differMap(want, got)
 	case []any:

@@ -77,6 +77,7 @@ func (c *call) create(in *collection, b body, id string) *record {
 	}
 	r.setACL(b, c.creator(b))
 	c.stampCreated(r, c.who.Role == oracle.Master && b.sentTimes())
+	c.changes(in, r.id, nil)
 	in.records = append(in.records, r)
 	return r
 }
@@ -107,6 +108,7 @@ func (c *call) update(in *collection, r *record, b body) Response {
 	if !c.may(oracle.Write, in, r) {
 		return refuse("InsufficientCredentials")
 	}
+	c.changes(in, r.id, r)
 	r.body = b.content()
 	r.amendACL(c.who, b)
 	c.stampUpdated(r)
@@ -150,6 +152,7 @@ func (c *call) deleteEntity() Response {
 	if !c.may(oracle.Write, c.entities(), r) {
 		return refuse("InsufficientCredentials")
 	}
+	c.changes(c.entities(), r.id, r)
 	c.entities().remove(r)
 	return count(1)
 }
@@ -246,6 +249,7 @@ func (c *call) deleteByQuery() Response {
 	n := 0
 	for _, r := range c.readable(c.entities(), filter) {
 		if c.may(oracle.Write, c.entities(), r) {
+			c.changes(c.entities(), r.id, r)
 			c.entities().remove(r)
 			n++
 		}

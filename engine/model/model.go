@@ -34,7 +34,7 @@ type Request struct {
 // model, Body may hold a Check wherever more than one value is right.
 type Response struct {
 	Status int
-	Header map[string]string // of a server only; nil is not looked at
+	Header map[string]string // of a server, or of a model without one; nil is not looked at
 	Error  string            // the name of the error, or "" when it went well
 	Body   any               // nil when there is none; decoded JSON with json.Number
 
@@ -53,6 +53,8 @@ type Check func(value any, present bool) string
 type Model struct {
 	apps []*app
 	made int // how many ids, tokens and times the model had to make up
+
+	moment int // how many changes there were, see delta.go
 }
 
 type app struct {
@@ -63,12 +65,18 @@ type app struct {
 	sessions    []*session
 	groupIDs    map[string]bool // of every group there ever was
 	tokens      []string        // every token there ever was
+
+	starts         []start
+	regroupedAt    map[string]int // moments, by user
+	allRegroupedAt int            // moment
 }
 
 type collection struct {
 	name    string
 	level   oracle.Level
 	records []*record // in the order of creation
+	history []change
+	delta   *delta // nil: off
 }
 
 // A record is an entity, a user or a group.
@@ -101,6 +109,8 @@ func New(config Config) *Model {
 			users:    &collection{name: "user", level: oracle.Shared},
 			groups:   &collection{name: "group", level: oracle.Shared},
 			groupIDs: map[string]bool{},
+
+			regroupedAt: map[string]int{},
 		})
 	}
 	return m
@@ -194,6 +204,7 @@ var routes = []route{
 	{"appdata/:kid/:coll", "DELETE", userOrMaster, (*call).deleteByQuery},
 	{"appdata/:kid/:coll/_count", "GET", userOrMaster, (*call).countEntities},
 	{"appdata/:kid/:coll/_group", "POST", userOrMaster, (*call).groupEntities},
+	{"appdata/:kid/:coll/_deltaset", "GET", userOrMaster, (*call).deltaSet},
 	{"appdata/:kid/:coll/:id", "GET", userOrMaster, (*call).getEntity},
 	{"appdata/:kid/:coll/:id", "PUT", userOrMaster, (*call).putEntity},
 	{"appdata/:kid/:coll/:id", "DELETE", userOrMaster, (*call).deleteEntity},
@@ -268,7 +279,14 @@ func (c *call) run() Response {
 	for _, role := range found.allowed {
 		if role == c.who.Role {
 			c.groups = c.app.groupSet()
-			return found.answer(c)
+			res := found.answer(c)
+			if strings.HasPrefix(found.pattern, "group/") {
+				c.regrouped()
+			}
+			if c.req.Method == "GET" && c.parameters["coll"] != "" && res.Error == "" {
+				c.began(&res)
+			}
+			return res
 		}
 	}
 	return refuse("InsufficientCredentials")

@@ -31,7 +31,7 @@ func (w *World) groupBy(d *draft) {
 	add(85, "reduce", quote(strings.ReplaceAll(reducer.text, "FIELD", field)))
 	add(10, "reduceFn", quote(reducer.text))
 	add(10, "query", w.pick("null", `{"n":1}`))
-	if w.in(2) == 0 {
+	if w.in(3) == 0 {
 		f.add("condition", w.filter(d.app))
 	}
 	d.body = f.text()
@@ -96,4 +96,42 @@ func (w *World) references(a *app, f *fields) {
 	if w.in(15) == 0 {
 		f.set("o", `{"a":`+w.number()+`,"ref":`+w.reference(a)+`}`)
 	}
+}
+
+// deltaSet asks what has changed since an earlier answer, of a collection that
+// mostly remembers.
+func (w *World) deltaSet(d *draft) {
+	if !w.deltas && w.in(10) > 0 {
+		w.listEntities(d)
+		return
+	}
+	coll := w.collectionName()
+	if in := d.app.collection(coll); w.deltas && (in == nil || in.delta == nil) && w.in(3) > 0 {
+		w.byMaster(d)
+		d.to("PUT", "v4", "environments", d.app.Key, "collections", coll)
+		d.body = `{"deltaSet":{"enabled":true}}`
+		return
+	}
+	d.to("GET", "appdata", d.app.Key, coll, "_deltaset")
+	var starts []start
+	for _, s := range d.app.starts {
+		if s.coll == coll {
+			starts = append(starts, s)
+		}
+	}
+	if len(starts) == 0 || w.in(12) == 0 {
+		d.query = []string{"since", w.pick("", "x", "5", "2001-02-03T04:05:06.000Z", "2999-02-03T04:05:06.000Z")}
+	} else {
+		s := starts[max(0, len(starts)-1-w.in(1+w.in(20)))]
+		d.query = []string{"since", w.pick(s.text, s.text, s.text, strings.Replace(s.text, "Z", "+00:00", 1))}
+	}
+	if w.in(3) == 0 {
+		d.query = append(d.query, "query", w.filter(d.app))
+	}
+}
+
+func (w *World) deltaSetting() string {
+	return w.pick(`{"enabled":true}`, `{"enabled":true,"deletedTTLInDays":15}`, `{"enabled":true,"deletedTTLInDays":7}`, `{"enabled":true,"deletedTTLInDays":30}`,
+		`{"enabled":true,"deletedTTLInDays":null}`, `{"enabled":false}`, `{"enabled":false,"deletedTTLInDays":3}`, "null",
+		w.pick("5", "{}", `{"enabled":"true"}`, `{"enabled":true,"deletedTTLInDays":0}`, `{"enabled":true,"deletedTTLInDays":31}`, `{"enabled":true,"deletedTTLInDays":"3"}`))
 }
