@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -178,7 +179,7 @@ func namesIn(maps ...map[string]any) []string {
 		}
 	}
 	sort.Strings(names)
-	return names
+	return slices.Compact(names) // each once: what is deep would take for ever
 }
 
 // show prints a value, with "?" for what is only checked.
