@@ -218,3 +218,20 @@ func TestCompare(t *testing.T) {
 		}
 	}
 }
+
+// A comparison that looked at a member more than once would not end here.
+func TestCompareIsLinearInDepth(t *testing.T) {
+	deep := func(bottom int) any {
+		v := any(json.Number(fmt.Sprint(bottom)))
+		for range 60 {
+			v = map[string]any{"in": v}
+		}
+		return v
+	}
+	if d := differ(deep(1), deep(1)); d != "" {
+		t.Error(d)
+	}
+	if d := differ(deep(1), deep(2)); d == "" {
+		t.Error("no difference found")
+	}
+}
