@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"postern/acl/oracle"
 	query "postern/engine/query/oracle"
@@ -52,6 +53,8 @@ func (c *call) createEntity() Response {
 		if _, array := v.([]any); array {
 			return c.createMany()
 		}
+	} else if strings.HasPrefix(string(c.req.Body), "[") && err == errNotJSON {
+		return Response{Status: 400, Error: "*"} // one of its elements may be wrong in another way, before that
 	}
 	b, refusal := c.readBody()
 	if refusal != nil {
