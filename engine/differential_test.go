@@ -3,6 +3,7 @@ package engine_test
 import (
 	"flag"
 	"testing"
+	"time"
 
 	"postern/engine"
 	"postern/engine/model"
@@ -23,6 +24,16 @@ func seed(t *testing.T) uint64 {
 	return n
 }
 
+// ticking is a clock that goes on by a millisecond whenever somebody looks. With
+// delta sets a server waits for the clock between an answer and a change, which
+// takes most of the time when that is the real one.
+func ticking(c *clock) func() time.Time {
+	return func() time.Time {
+		c.Add(time.Millisecond)
+		return c.Now()
+	}
+}
+
 // The server and a naive model, written from the contract alone, get the same
 // random requests from random subjects; status, error, body, count and order
 // must agree.
@@ -31,8 +42,16 @@ func TestServerAgreesWithModel(t *testing.T) {
 	if testing.Short() {
 		n = min(n, 5000)
 	}
+	worlds := uint64(0)
 	model.Drive(t, seed(t), n, func() model.Server {
-		s := start(t, func(o *options) { o.noApp = true })
+		world := worlds
+		worlds++
+		s := start(t, func(o *options) {
+			o.noApp = true
+			if model.Deltas(world) && world%10 != 0 {
+				o.config.Clock = ticking(newClock())
+			}
+		})
 		apps := []model.App{
 			{Key: "kid_one", Name: "One", Secret: appSecret, MasterSecret: masterSecret, UsersCreateGroups: true},
 			{Key: "kid_two", Name: "Two", Secret: "c0000000000000000000000000000003", MasterSecret: "d0000000000000000000000000000004"},

@@ -76,7 +76,7 @@ func (c *call) readObject(storable bool) (Object, *Response) {
 }
 
 // content is what a client sent, without what the server keeps itself.
-func (b body) content() Object { return b.object.without("_id", "_acl", "_kmd") }
+func (b body) content() Object { return bare(b.object.without("_id", "_acl", "_kmd")).(Object) }
 
 // sentTimes says whether a body holds _kmd.ect or _kmd.lmt, which the master
 // may import.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -110,6 +111,14 @@ func differ(want, got any) string {
 			return ": " + d
 		}
 		return ""
+	case amount:
+		n, _ := got.(json.Number)
+		if f, err := n.Float64(); err != nil || f != float64(want) {
+			return fmt.Sprintf(": %s; want %v", show(got), want)
+		}
+		return ""
+	case deletions:
+		return want.differ(got)
 	case map[string]any:
 		return differMap(want, got)
 	case []any:
@@ -170,7 +179,7 @@ func namesIn(maps ...map[string]any) []string {
 		}
 	}
 	sort.Strings(names)
-	return names
+	return slices.Compact(names) // each once: what is deep would take for ever
 }
 
 // show prints a value, with "?" for what is only checked.

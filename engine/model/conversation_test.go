@@ -9,7 +9,7 @@ import (
 // TestConversation goes through the checklist of what clients rely on, so that
 // the model is held against the requirements and not only against itself. A
 // row is who asks, what, and what must be in the answer; $x stands for what
-// was remembered as x.
+// was remembered as x; what begins with "at" is when the answer was begun.
 func TestConversation(t *testing.T) {
 	m := New(Config{Apps: testApps})
 	remembered := map[string]string{}
@@ -96,11 +96,61 @@ func TestConversation(t *testing.T) {
 		{"master", "3", `DELETE /user/kid_one/$ann`, `204`, ""},
 		{"bob", "3", `GET /user/kid_one/$ann`, `404 UserNotFound`, ""},
 		{"master", "3", `GET /user/kid_one/$ann`, `200 "status"`, ""},
+		{"bob", "3", `POST /user/kid_one/$ann/_restore`, `401 InsufficientCredentials`, ""},
+		{"master", "3", `POST /user/kid_one/nobody/_restore`, `404 UserNotFound`, ""},
+		{"master", "3", `POST /user/kid_one/$ann/_restore`, `204`, ""},
+		{"ann2", "3", `GET /user/kid_one/_me`, `401 InvalidCredentials`, ""},
+		{"app", "3", `POST /user/kid_one/login {"username":"ann","password":"a2"}`, `200 "authtoken"`, "ann3"},
+		{"bob", "3", `DELETE /user/kid_one/$ann/tokens`, `401 InsufficientCredentials`, ""},
+		{"ann3", "3", `DELETE /user/kid_one/$ann/tokens`, `204`, ""},
+		{"ann3", "3", `GET /user/kid_one/_me`, `401 InvalidCredentials`, ""},
 		{"app", "3", `POST /rpc/kid_one/check-username-exists {"username":"ann"}`, `200 {"usernameExists":true}`, ""},
 		{"master", "3", `DELETE /user/kid_one/$ann?hard=true`, `204`, ""},
 		{"app", "3", `POST /rpc/kid_one/check-username-exists {"username":"ann"}`, `200 {"usernameExists":false}`, ""},
 		{"master", "3", `POST /appdata/kid_one/c {"_acl":{"creator":"$bob"}}`, `201 "creator":"$bob"`, ""},
 		{"master", "3", `POST /appdata/kid_one/c {}`, `201 "creator":"kid_one"`, ""},
+		{"bob", "3", `POST /appdata/kid_one/g {"n":1,"_acl":{"gr":false}}`, `201`, ""},
+		{"bob", "3", `POST /appdata/kid_one/g {"n":1.0,"m":2}`, `201`, ""},
+		{"master", "3", `POST /appdata/kid_one/g {"n":5,"_acl":{"gr":false}}`, `201`, ""},
+		{"bob", "3", `POST /appdata/kid_one/g/_group {"key":{"n":true},"initial":{"count":0},"reduce":"function(doc,out) { out.count++; }"}`, `200 [{"count":2,"n":1}]`, ""},
+		{"bob", "3", `POST /appdata/kid_one/g/_group {"key":["m"],"condition":{"n":{"$gte":1}}}`, `200 [{"m":null},{"m":2}]`, ""},
+		{"bob", "3", `POST /appdata/kid_one/g/_group {"initial":{"sum":0},"reduce":"function(doc,out) { out.sum += doc.m; }"}`, `200 [{"sum":null}]`, ""},
+		{"bob", "3", `POST /appdata/kid_one/g/_group {"reduce":"function(doc,out) { out.me = this; }"}`, `403 MissingConfiguration`, ""},
+		{"bob", "3", `POST /appdata/kid_one/none/_group {}`, `200 []`, ""},
+		{"bob", "3", `POST /user/kid_one/_group {"key":{"username":true}}`, `200 [{"username":"bob"}]`, ""},
+		{"master", "3", `PUT /appdata/kid_one/r/t {"n":7,"_acl":{"gr":false},"up":{"_type":"KinveyRef","_collection":"user","_id":"$bob"}}`, `201`, ""},
+		{"bob", "3", `PUT /appdata/kid_one/r/a {"x":{"_type":"KinveyRef","_collection":"r","_id":"t","_obj":{"n":8}}}`, `201 "x":{"_collection":"r","_id":"t","_type":"KinveyRef"}`, ""},
+		{"bob", "3", `GET /appdata/kid_one/r/a?resolve=x`, `200 "x":{"_collection":"r","_id":"t","_type":"KinveyRef"}`, ""},
+		{"master", "3", `GET /appdata/kid_one/r/a?resolve=x`, `200 "n":7 "_obj":{"_acl" "up":{"_collection":"user","_id":"$bob","_type":"KinveyRef"}`, ""},
+		{"master", "3", `GET /appdata/kid_one/r/a?resolve_depth=2&retainReferences=false`, `200 "n":7 "username":"bob"`, ""},
+		{"master", "3", `GET /appdata/kid_one/r/a?resolve_depth=11`, `400 ParameterValueOutOfRange`, ""},
+		{"bob", "3", `GET /appdata/kid_one/d`, `200 []`, "atfirst"},
+		{"bob", "3", `GET /appdata/kid_one/d/_deltaset?since=$atfirst`, `403 MissingConfiguration`, ""},
+		{"master", "3", `PUT /v4/environments/kid_one/collections/d {"deltaSet":{"enabled":true}}`, `200 "deltaSet":{"deletedTTLInDays":15,"enabled":true}`, ""},
+		{"bob", "3", `GET /appdata/kid_one/d/_deltaset`, `400 MissingRequestParameter`, ""},
+		{"bob", "3", `GET /appdata/kid_one/d/_deltaset?since=now`, `400 ParameterValueOutOfRange`, ""},
+		{"bob", "3", `GET /appdata/kid_one/d/_deltaset?since=$atfirst`, `400 ParameterValueOutOfRange`, ""},
+		{"master", "3", `PUT /appdata/kid_one/d/old {}`, `201`, ""},
+		{"master", "3", `PUT /appdata/kid_one/d/other {"n":1}`, `201`, ""},
+		{"bob", "3", `GET /appdata/kid_one/d`, `200 "old"`, "athen"},
+		{"bob", "3", `GET /appdata/kid_one/d/_deltaset?since=$athen`, `200 {"changed":[],"deleted":[]}`, ""},
+		{"bob", "3", `PUT /appdata/kid_one/d/new {"n":2}`, `201`, ""},
+		{"master", "3", `PUT /appdata/kid_one/d/old {"_acl":{"gr":false}}`, `200`, ""},
+		{"master", "3", `PUT /appdata/kid_one/d/hidden {"_acl":{"gr":false}}`, `201`, ""},
+		{"master", "3", `DELETE /appdata/kid_one/d/hidden`, `200`, ""},
+		{"bob", "3", `GET /appdata/kid_one/d/_deltaset?since=$athen`, `200 {"changed":[{"_acl":{"creator":"$bob"},"_id":"new", "n":2}],"deleted":[{"_id":"old"}]}`, ""},
+		{"master", "3", `PUT /appdata/kid_one/d/other {"n":2}`, `200`, ""},
+		{"bob", "3", `GET /appdata/kid_one/d/_deltaset?since=$athen&query={"n":1}`, `200 {"changed":[],"deleted":[{"_id":"other"},{"_id":"old"}]}`, ""},
+		{"bob", "3", `PUT /group/kid_one/d {"users":{"list":["nobody"]}}`, `201`, ""},
+		{"bob", "3", `GET /appdata/kid_one/d/_deltaset?since=$athen`, `200 "changed"`, ""},
+		{"bob", "3", `PUT /group/kid_one/d {"users":{"list":["$bob"]}}`, `200`, ""},
+		{"bob", "3", `GET /appdata/kid_one/d/_deltaset?since=$athen`, `400 ParameterValueOutOfRange`, ""},
+		{"bob", "3", `GET /appdata/kid_one/d`, `200 "new"`, "atlast"},
+		{"bob", "3", `GET /appdata/kid_one/d/_deltaset?since=$atlast`, `200 {"changed":[],"deleted":[]}`, ""},
+		{"master", "3", `PUT /v4/environments/kid_one/collections/d {"permissions":"full"}`, `200 "deltaSet":{"deletedTTLInDays":15,"enabled":true}`, ""},
+		{"bob", "3", `GET /appdata/kid_one/d/_deltaset?since=$atlast`, `400 ParameterValueOutOfRange`, ""},
+		{"master", "3", `PUT /v4/environments/kid_one/collections/d {"deltaSet":{"enabled":false}}`, `200 "permissions":"write"`, ""},
+		{"bob", "3", `GET /appdata/kid_one/d/_deltaset?since=$atlast`, `403 MissingConfiguration`, ""},
 		{"master", "3", `PUT /v4/environments/kid_one/collections/c {"permissions":"read"}`, `200 "permissions":"read-only"`, ""},
 		{"bob", "3", `POST /appdata/kid_one/c {}`, `401 InsufficientCredentials`, ""},
 		{"master", "3", `DELETE /v4/environments/kid_one/collections/c`, `204`, ""},
@@ -120,7 +170,9 @@ func TestConversation(t *testing.T) {
 		}
 		req := Request{Method: parts[0], Path: expand(parts[1]), Header: header, Body: []byte(expand(parts[2]))}
 		res := m.Do(req, nil)
-		if row.remember != "" {
+		if row.remember != "" && strings.HasPrefix(row.remember, "at") {
+			remembered[row.remember] = res.Header["X-Kinvey-Request-Start"]
+		} else if row.remember != "" {
 			body := res.Body.(map[string]any)
 			remembered[row.remember], _ = body["_id"].(string)
 			if kmd := body["_kmd"].(map[string]any); kmd["authtoken"] != nil {

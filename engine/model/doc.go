@@ -8,7 +8,8 @@
 //
 // What only the server can choose (ids, tokens, times, generated names and
 // passwords) the model takes over from the server's answer, after looking at
-// its shape. Where the requirements allow several answers, the expected body
+// its shape; the times of delta sets it holds against the order of the requests
+// (delta.go). Where the requirements allow several answers, the expected body
 // holds a Check instead of a value.
 //
 // World makes random requests, Compare holds two answers against each other,

@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"postern/acl/oracle"
 	query "postern/engine/query/oracle"
@@ -52,6 +53,8 @@ func (c *call) createEntity() Response {
 		if _, array := v.([]any); array {
 			return c.createMany()
 		}
+	} else if strings.HasPrefix(string(c.req.Body), "[") && err == errNotJSON {
+		return Response{Status: 400, Error: "*"} // one of its elements may be wrong in another way, before that
 	}
 	b, refusal := c.readBody()
 	if refusal != nil {
@@ -77,6 +80,7 @@ func (c *call) create(in *collection, b body, id string) *record {
 	}
 	r.setACL(b, c.creator(b))
 	c.stampCreated(r, c.who.Role == oracle.Master && b.sentTimes())
+	c.changes(in, r.id, nil)
 	in.records = append(in.records, r)
 	return r
 }
@@ -107,6 +111,7 @@ func (c *call) update(in *collection, r *record, b body) Response {
 	if !c.may(oracle.Write, in, r) {
 		return refuse("InsufficientCredentials")
 	}
+	c.changes(in, r.id, r)
 	r.body = b.content()
 	r.amendACL(c.who, b)
 	c.stampUpdated(r)
@@ -139,7 +144,16 @@ func (c *call) get(in *collection) Response {
 	if !c.may(oracle.Read, in, r) {
 		return refuse("InsufficientCredentials")
 	}
-	return answer(200, plain(r.doc()))
+	return c.one(r)
+}
+
+// one is the answer to a read of one record.
+func (c *call) one(r *record) Response {
+	refs, refusal := c.readResolving()
+	if refusal != nil {
+		return *refusal
+	}
+	return refs.answer([]Object{r.doc()}, false)
 }
 
 // remove removes the entity of the path.
@@ -151,6 +165,7 @@ func (c *call) remove(in *collection) Response {
 	if !c.may(oracle.Write, in, r) {
 		return refuse("InsufficientCredentials")
 	}
+	c.changes(in, r.id, r)
 	in.remove(r)
 	return count(1)
 }
@@ -214,11 +229,11 @@ func (c *call) listEntities() Response {
 	for _, r := range c.readable(c.entities(), s.filter) {
 		docs = append(docs, r.doc())
 	}
-	list := []any{}
-	for _, doc := range s.page(docs) {
-		list = append(list, plain(doc))
+	refs, refusal := c.readResolving()
+	if refusal != nil {
+		return *refusal
 	}
-	return answer(200, list)
+	return refs.answer(s.page(docs), true)
 }
 
 func (c *call) countEntities() Response {
@@ -247,6 +262,7 @@ func (c *call) deleteByQuery() Response {
 	n := 0
 	for _, r := range c.readable(c.entities(), filter) {
 		if c.may(oracle.Write, c.entities(), r) {
+			c.changes(c.entities(), r.id, r)
 			c.entities().remove(r)
 			n++
 		}

@@ -205,3 +205,6 @@ func plain(v any) any {
 	}
 	return v
 }
+
+// served is plain for an object.
+func served(o Object) map[string]any { return plain(o).(map[string]any) }

@@ -89,7 +89,6 @@ func (c *call) stampUpdated(r *record) {
 		c.complain("lmt went from %s to %s", r.lmt, lmt)
 	}
 	r.lmt = lmt
-	r.staleLMT = false
 }
 
 // Checks of what nobody need remember.

@@ -25,7 +25,7 @@ var wireNames = map[oracle.Level]string{
 }
 
 func describe(in *collection) map[string]any {
-	return map[string]any{"name": in.name, "permissions": wireNames[in.level], "*": anything}
+	return map[string]any{"name": in.name, "permissions": wireNames[in.level], "deltaSet": in.delta.described(), "*": anything}
 }
 
 // managed is the collection in the path, which may be that of the users.
@@ -67,27 +67,30 @@ func (c *call) listCollections() Response {
 	}))
 }
 
-// readSettings returns the level in a body, or "" when it has none.
-func (c *call) readSettings() (Object, oracle.Level, *Response) {
+// readSettings returns the level in a body, or "" when it has none, and what is
+// asked of its delta sets.
+func (c *call) readSettings() (Object, oracle.Level, *delta, *Response) {
 	o, refusal := c.readObject(false)
 	if refusal != nil {
-		return nil, "", refusal
+		return nil, "", nil, refusal
 	}
-	v, _ := o.get("permissions")
-	if v == nil {
-		return o, "", nil
+	outOfRange := refuse("ParameterValueOutOfRange")
+	var level oracle.Level
+	if v, _ := o.get("permissions"); v != nil {
+		name, _ := v.(string)
+		if level = levelNames[name]; level == "" {
+			return nil, "", nil, &outOfRange
+		}
 	}
-	name, _ := v.(string)
-	level, ok := levelNames[name]
+	asked, ok := readDelta(o)
 	if !ok {
-		r := refuse("ParameterValueOutOfRange")
-		return nil, "", &r
+		return nil, "", nil, &outOfRange
 	}
-	return o, level, nil
+	return o, level, asked, nil
 }
 
 func (c *call) postCollection() Response {
-	o, level, refusal := c.readSettings()
+	o, level, asked, refusal := c.readSettings()
 	if refusal != nil {
 		return *refusal
 	}
@@ -98,14 +101,12 @@ func (c *call) postCollection() Response {
 	if c.app.collection(name) != nil {
 		return Response{Status: 400, Also: []int{409}, Error: "*"}
 	}
-	return answer(201, describe(c.makeCollection(name, level)))
+	return answer(201, describe(c.makeCollection(name, level, asked)))
 }
 
-func (c *call) makeCollection(name string, level oracle.Level) *collection {
-	if level == "" {
-		level = oracle.Shared
-	}
-	in := &collection{name: name, level: level}
+func (c *call) makeCollection(name string, level oracle.Level, asked *delta) *collection {
+	in := &collection{name: name, level: oracle.Shared}
+	c.set(in, level, asked)
 	c.app.collections = append(c.app.collections, in)
 	return in
 }
@@ -125,17 +126,18 @@ func (c *call) putCollection() Response {
 	if !validCollectionName(c.parameters["name"]) {
 		return refuse("InvalidIdentifier")
 	}
-	_, level, refusal := c.readSettings()
+	_, level, asked, refusal := c.readSettings()
 	if refusal != nil {
 		return *refusal
 	}
 	in := c.managed()
 	if in == nil {
-		return answer(200, describe(c.makeCollection(c.parameters["name"], level)))
+		return answer(200, describe(c.makeCollection(c.parameters["name"], level, asked)))
 	}
-	if level != "" {
-		in.level = level
+	if in == c.app.users && asked != nil {
+		return refuse("ParameterValueOutOfRange")
 	}
+	c.set(in, level, asked)
 	return answer(200, describe(in))
 }
 

@@ -34,13 +34,16 @@ type Request struct {
 // model, Body may hold a Check wherever more than one value is right.
 type Response struct {
 	Status int
-	Header map[string]string // of a server only; nil is not looked at
+	Header map[string]string // of a server, or of a model without one; nil is not looked at
 	Error  string            // the name of the error, or "" when it went well
 	Body   any               // nil when there is none; decoded JSON with json.Number
 
 	Also       []int    // statuses that are as good as Status; model only
 	Complaints []string // what the server chose and should not have; model only
 }
+
+// An amount is a number that a server may write in any form.
+type amount float64
 
 // A Check says what is wrong with a value in the server's answer, or "".
 // Present is false when there is none.
@@ -50,6 +53,8 @@ type Check func(value any, present bool) string
 type Model struct {
 	apps []*app
 	made int // how many ids, tokens and times the model had to make up
+
+	moment int // how many changes there were, see delta.go
 }
 
 type app struct {
@@ -60,12 +65,18 @@ type app struct {
 	sessions    []*session
 	groupIDs    map[string]bool // of every group there ever was
 	tokens      []string        // every token there ever was
+
+	starts         []start
+	regroupedAt    map[string]int // moments, by user
+	allRegroupedAt int            // moment
 }
 
 type collection struct {
 	name    string
 	level   oracle.Level
 	records []*record // in the order of creation
+	history []change
+	delta   *delta // nil: off
 }
 
 // A record is an entity, a user or a group.
@@ -82,7 +93,6 @@ type record struct {
 	password  string
 	llt       string // "" when the server has not told
 	suspended bool
-	staleLMT  bool // lmt may have grown since, unseen
 }
 
 type session struct {
@@ -99,6 +109,8 @@ func New(config Config) *Model {
 			users:    &collection{name: "user", level: oracle.Shared},
 			groups:   &collection{name: "group", level: oracle.Shared},
 			groupIDs: map[string]bool{},
+
+			regroupedAt: map[string]int{},
 		})
 	}
 	return m
@@ -196,6 +208,8 @@ var routes = []route{
 	{"appdata/:kid/:coll", "POST", userOrMaster, (*call).createEntity},
 	{"appdata/:kid/:coll", "DELETE", userOrMaster, (*call).deleteByQuery},
 	{"appdata/:kid/:coll/_count", "GET", userOrMaster, (*call).countEntities},
+	{"appdata/:kid/:coll/_group", "POST", userOrMaster, (*call).groupEntities},
+	{"appdata/:kid/:coll/_deltaset", "GET", userOrMaster, (*call).deltaSet},
 	{"appdata/:kid/:coll/:id", "GET", userOrMaster, (*call).getEntity},
 	{"appdata/:kid/:coll/:id", "PUT", userOrMaster, (*call).putEntity},
 	{"appdata/:kid/:coll/:id", "DELETE", userOrMaster, (*call).deleteEntity},
@@ -205,10 +219,13 @@ var routes = []route{
 	{"user/:kid/login", "POST", bootstrap, (*call).login},
 	{"user/:kid/_logout", "POST", userAlone, (*call).logout},
 	{"user/:kid/_me", "GET", userAlone, (*call).me},
+	{"user/:kid/_group", "POST", userOrMaster, (*call).groupUsers},
 	{"user/:kid/_lookup", "POST", userOrMaster, (*call).lookup},
 	{"user/:kid/:id", "GET", userOrMaster, (*call).getUser},
 	{"user/:kid/:id", "PUT", userOrMaster, (*call).putUser},
 	{"user/:kid/:id", "DELETE", userOrMaster, (*call).deleteUser},
+	{"user/:kid/:id/_restore", "POST", masterAlone, (*call).restoreUser},
+	{"user/:kid/:id/tokens", "DELETE", userOrMaster, (*call).endTokens},
 
 	{"rpc/:kid/check-username-exists", "POST", anybody, (*call).usernameExists},
 	{"rpc/:kid/:name/user-password-reset-initiate", "POST", anybody, (*call).resetPassword},
@@ -267,7 +284,14 @@ func (c *call) run() Response {
 	for _, role := range found.allowed {
 		if role == c.who.Role {
 			c.groups = c.app.groupSet()
-			return found.answer(c)
+			res := found.answer(c)
+			if strings.HasPrefix(found.pattern, "group/") {
+				c.regrouped()
+			}
+			if c.req.Method == "GET" && c.parameters["coll"] != "" && res.Error == "" {
+				c.began(&res)
+			}
+			return res
 		}
 	}
 	return refuse("InsufficientCredentials")
@@ -362,6 +386,7 @@ var statuses = map[string]int{
 	"InvalidCredentials":                 401,
 	"InsufficientCredentials":            401,
 	"IndirectCollectionAccessDisallowed": 403,
+	"MissingConfiguration":               403,
 	"EntityNotFound":                     404,
 	"CollectionNotFound":                 404,
 	"AppNotFound":                        404,

@@ -30,9 +30,29 @@ func newServer(spoil func(Request, *Response)) func() Server {
 			if check, ok := r.Body.(Check); ok && check != nil {
 				r.Body = m.collectionList(req)
 			}
-			return r.Status, nil, encode(r)
+			text := encode(r)
+			return r.Status, headersOf(r, text), text
 		}}
 	}
+}
+
+// headersOf are the headers that a server sends.
+func headersOf(r Response, text []byte) map[string]string {
+	h := map[string]string{"X-Kinvey-Request-Start": "2020-01-01T00:00:00.000Z"}
+	if text != nil {
+		h["Content-Type"] = "application/json; charset=utf-8"
+	}
+	if m, ok := r.Body.(map[string]any); ok && r.Status == 201 {
+		id, _ := m["_id"].(string)
+		h["Location"] = "http://localhost/" + url.PathEscape(id)
+		if m["entities"] != nil {
+			delete(h, "Location")
+		}
+	}
+	for name, value := range r.Header {
+		h[name] = value
+	}
+	return h
 }
 
 // collectionList is what a Check is all there is of in the model's answer.
@@ -93,6 +113,8 @@ func concrete(v any) any {
 		return list
 	case Check:
 		return nil
+	case amount:
+		return json.Number(strconv.FormatFloat(float64(v), 'e', -1, 64))
 	}
 	return v
 }
@@ -125,6 +147,8 @@ func TestWorldIsInteresting(t *testing.T) {
 	partly, lists := 0, 0
 	asked := append([]string{"$and", "$or", "$nor", "$near", "$nearSphere", "$maxDistance", "$within", "$geoWithin", "$options", "$box", "$polygon", "$center", "$centerSphere", "$geometry"}, operators...)
 	answered := map[string]int{} // by operator: lists that are not empty
+	routed := map[string]int{}   // by route: answers that are no error
+	parts := map[string]int{}    // what is in the answers that are more than a list
 	for number := range uint64(40) {
 		m := New(Config{Apps: testApps})
 		w := NewWorld(m, 1, number)
@@ -134,7 +158,11 @@ func TestWorldIsInteresting(t *testing.T) {
 			total++
 			if res.Error == "" {
 				succeeded++
+				path, _, _ := strings.Cut(req.Path, "?")
+				r, _ := (&call{req: req}).route(path)
+				routed[r.method+" "+r.pattern]++
 			}
+			notice(parts, req, res)
 			key := req.Method + " " + strings.Split(req.Path+"//", "/")[1] + " " + strconv.Itoa(res.Status) + " " + res.Error
 			errors[res.Error]++
 			errors[key]++
@@ -161,6 +189,16 @@ func TestWorldIsInteresting(t *testing.T) {
 			t.Errorf("no request is answered %s", name)
 		}
 	}
+	for _, r := range routes {
+		if n := routed[r.method+" "+r.pattern]; n < 10 {
+			t.Errorf("%s %s succeeds %d times", r.method, r.pattern, n)
+		}
+	}
+	for _, name := range []string{"groups", "amounts", "resolved", "not resolved", "in the place", "changed", "deleted", "deleted for no reason", "too early"} {
+		if parts[name] < 20 {
+			t.Errorf("%d answers have what is called %s", parts[name], name)
+		}
+	}
 	for _, op := range asked {
 		if answered[op] < 2 {
 			t.Errorf("%d lists with %s are not empty", answered[op], op)
@@ -171,11 +209,50 @@ func TestWorldIsInteresting(t *testing.T) {
 	}
 	if testing.Verbose() {
 		t.Log("lists that are not empty by operator:", answered)
+		t.Log("answers that are no errors by route:", routed)
+		t.Log("what is in them:", parts)
 		var keys []string
 		for k, n := range errors {
 			keys = append(keys, fmt.Sprintf("%6d %s", n, k))
 		}
 		sort.Strings(keys)
 		t.Log("\n" + strings.Join(keys, "\n"))
+	}
+}
+
+// notice counts what makes an aggregation, a resolved answer or a delta set
+// worth asking for.
+func notice(parts map[string]int, req Request, res Response) {
+	count := func(name string, is bool) {
+		if is {
+			parts[name]++
+		}
+	}
+	path, query, _ := strings.Cut(req.Path, "?")
+	body := show(res.Body)
+	list, _ := res.Body.([]any)
+	switch path = strings.TrimSuffix(path, "/"); {
+	case strings.HasSuffix(path, "/_group"):
+		count("groups", len(list) > 1)
+		for _, e := range list {
+			for _, v := range e.(map[string]any) {
+				_, is := v.(amount)
+				count("amounts", is)
+			}
+		}
+	case strings.HasSuffix(path, "/_deltaset"):
+		m, _ := res.Body.(map[string]any)
+		changed, _ := m["changed"].([]any)
+		gone, _ := m["deleted"].(deletions)
+		count("changed", len(changed) > 0)
+		count("deleted", len(gone.must) > 0)
+		count("deleted for no reason", len(gone.may) > 0)
+		count("too early", res.Error == "ParameterValueOutOfRange" && !strings.Contains(query, "since=2001") && !strings.Contains(query, "since=2999"))
+	case strings.Contains(query, "resolve=") && res.Error == "":
+		obj := strings.Contains(body, `"_obj"`)
+		ref := strings.Contains(body, `"KinveyRef"`)
+		count("resolved", obj)
+		count("in the place", !ref && strings.Contains(body, `"ref":{`))
+		count("not resolved", ref && !obj)
 	}
 }

@@ -41,7 +41,7 @@ func (c *call) putUser() Response {
 		c.replaceUser(u, b, username)
 	}
 	u.amendACL(c.who, b)
-	c.stampUser(u)
+	c.stampUpdated(u)
 
 	extra := statusOf(u)
 	if extra == nil {
@@ -52,14 +52,14 @@ func (c *call) putUser() Response {
 	} else if self && c.session != nil {
 		extra["authtoken"] = c.session.token
 	}
-	return answer(200, c.userBody(u, u.doc(), extra))
+	return answer(200, c.userBody(u, served(u.doc()), extra))
 }
 
 // replaceUser puts the fields that were sent in the place of those stored,
 // except that name and e-mail address stay when they are not sent.
 func (c *call) replaceUser(u *record, b body, username string) {
 	old := u.body
-	u.body = b.object.without(kept...)
+	u.body = b.custom()
 	if username == "" {
 		name, _ := old.get("username")
 		username = name.(string)
@@ -105,24 +105,15 @@ func (c *call) putForeignUser(u *record, b body) Response {
 			stay = append(stay, Member{name, v})
 		}
 	}
-	custom := b.object.without(kept...)
+	custom := b.custom()
 	u.body = append(stay, custom...)
-	c.stampUser(u)
+	c.stampUpdated(u)
 	if c.may(oracle.Read, c.app.users, u) {
-		return answer(200, c.userBody(u, u.doc(), nil))
+		return answer(200, c.userBody(u, served(u.doc()), nil))
 	}
-	m := c.userBody(u, whatHeSent(u, custom), nil)
+	m := c.userBody(u, served(whatHeSent(u, custom)), nil)
 	m["username"], m["email"] = anything, anything
 	return answer(200, m)
-}
-
-func (c *call) stampUser(u *record) {
-	if !u.staleLMT {
-		c.stampUpdated(u)
-		return
-	}
-	u.lmt = c.chosen(timeShape, c.m.time(), "_kmd", "lmt")
-	u.staleLMT = false
 }
 
 func (c *call) deleteUser() Response {
@@ -148,7 +139,36 @@ func (c *call) deleteUser() Response {
 		c.app.users.remove(u)
 		return answer(204, nil)
 	}
-	u.suspended = true
-	u.staleLMT = true
+	u.suspended = true // which is no change of his record
+	return answer(204, nil)
+}
+
+// restoreUser lets a suspended user back in. His old tokens stay dead.
+func (c *call) restoreUser() Response {
+	u, refusal := c.userInPath()
+	if refusal != nil {
+		return *refusal
+	}
+	if u == nil {
+		return refuse("UserNotFound")
+	}
+	u.suspended = false
+	return answer(204, nil)
+}
+
+// endTokens ends all sessions of a user, the one that asks included. Only he
+// himself and the master may, whoever else may write his record.
+func (c *call) endTokens() Response {
+	u, refusal := c.userInPath()
+	if refusal != nil {
+		return *refusal
+	}
+	if c.hidden(u) {
+		return refuse("UserNotFound")
+	}
+	if c.who.Role != oracle.Master && c.who.ID != u.id {
+		return refuse("InsufficientCredentials")
+	}
+	c.app.endSessions(u)
 	return answer(204, nil)
 }

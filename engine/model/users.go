@@ -11,10 +11,12 @@ import (
 // come.
 var kept = []string{"_id", "_acl", "_kmd", "_socialIdentity", "username", "password", "email"}
 
+// custom is what a client sent of a user's own fields.
+func (b body) custom() Object { return bare(b.object.without(kept...)).(Object) }
+
 // userBody is a user as it is served: extra are further members of _kmd, and
 // those that may be there without harm are let through.
-func (c *call) userBody(u *record, doc Object, extra map[string]any) map[string]any {
-	m := plain(doc).(map[string]any)
+func (c *call) userBody(u *record, m map[string]any, extra map[string]any) map[string]any {
 	kmd := map[string]any{
 		"ect":               u.ect,
 		"lmt":               u.lmt,
@@ -53,7 +55,7 @@ func (c *call) signUp() Response {
 		return refuse("UserAlreadyExists")
 	}
 	u := &record{id: c.newID(c.app.users), password: password}
-	u.body = append(Object{{"username", username}}, b.object.without(kept...)...)
+	u.body = append(Object{{"username", username}}, b.custom()...)
 	if email, _ := b.object.get("email"); email != nil {
 		u.body = append(u.body, Member{"email", email})
 	}
@@ -68,7 +70,7 @@ func (c *call) signUp() Response {
 		token = c.newSession(u)
 	}
 	u.llt, _ = c.told("_kmd", "llt")
-	m := c.userBody(u, u.doc(), map[string]any{"authtoken": token})
+	m := c.userBody(u, served(u.doc()), map[string]any{"authtoken": token})
 	m["password"] = password
 	return answer(201, m)
 }
@@ -110,7 +112,7 @@ func (c *call) login() Response {
 	}
 	token := c.newSession(u)
 	u.llt = c.chosen(timeShape, c.m.time(), "_kmd", "llt")
-	return answer(200, c.userBody(u, u.doc(), map[string]any{"authtoken": token, "llt": u.llt}))
+	return answer(200, c.userBody(u, served(u.doc()), map[string]any{"authtoken": token, "llt": u.llt}))
 }
 
 func (c *call) logout() Response {
@@ -128,7 +130,7 @@ func (c *call) me() Response {
 	if c.user.llt != "" {
 		extra["llt"] = c.user.llt
 	}
-	return answer(200, c.userBody(c.user, c.user.doc(), extra))
+	return answer(200, c.userBody(c.user, served(c.user.doc()), extra))
 }
 
 // userInPath finds a user that the caller may know of at all: suspended ones
@@ -155,12 +157,7 @@ func (c *call) getUser() Response {
 	if u.id != c.who.ID && !c.may(oracle.Read, c.app.users, u) {
 		return refuse("InsufficientCredentials")
 	}
-	if u.staleLMT {
-		if lmt := c.chosen(timeShape, u.lmt, "_kmd", "lmt"); lmt >= u.lmt {
-			u.lmt, u.staleLMT = lmt, false
-		}
-	}
-	return answer(200, c.userBody(u, u.doc(), statusOf(u)))
+	return answer(200, c.userBody(u, served(u.doc()), statusOf(u)))
 }
 
 // statusOf is what _kmd says of a suspended user.
@@ -180,10 +177,17 @@ func (c *call) listUsers() Response {
 	for _, u := range c.readable(c.app.users, s.filter) {
 		docs = append(docs, u.doc())
 	}
+	r, refusal := c.readResolving()
+	if refusal != nil {
+		return *refusal
+	}
 	list := []any{}
 	for _, doc := range s.page(docs) {
 		id, _ := doc.get("_id")
-		list = append(list, c.userBody(c.app.users.find(id.(string)), doc, nil))
+		list = append(list, c.userBody(c.app.users.find(id.(string)), r.value(doc).(map[string]any), nil))
+	}
+	if r.tooMany() {
+		return refuse("ParameterValueOutOfRange")
 	}
 	return answer(200, list)
 }

@@ -16,13 +16,18 @@ type World struct {
 	m         *Model
 	passwords int
 	gone      string // a user who was, or was to be, deleted
+	deltas    bool   // collections are to remember their changes
 }
 
 // NewWorld returns a world that goes the same way whenever seed, number and
 // the answers are the same.
 func NewWorld(m *Model, seed, number uint64) *World {
-	return &World{r: rand.New(rand.NewPCG(seed, number)), m: m}
+	return &World{r: rand.New(rand.NewPCG(seed, number)), m: m, deltas: Deltas(number)}
 }
+
+// Deltas says whether the world of this number has delta sets. It is not every
+// one, because a server that knows of none goes about times in another way.
+func Deltas(number uint64) bool { return number%2 == 0 }
 
 // A draft is a request in the making.
 type draft struct {
@@ -65,9 +70,9 @@ func (w *World) act(d *draft) {
 	}{
 		{15, w.signUp}, {45, w.logIn}, {12, w.logOut}, {20, w.me},
 		{25, w.getUser}, {20, w.listUsers}, {20, w.lookup}, {40, w.putUser},
-		{8, w.deleteUser}, {8, w.usernameExists}, {3, w.resetPassword},
+		{8, w.deleteUser}, {6, w.restoreUser}, {8, w.endTokens}, {8, w.usernameExists}, {3, w.resetPassword},
 		{120, w.createEntity}, {190, w.putEntity}, {130, w.getEntity}, {170, w.listEntities},
-		{40, w.countEntities}, {50, w.deleteEntity}, {15, w.deleteByQuery},
+		{40, w.countEntities}, {50, w.groupBy}, {90, w.deltaSet}, {50, w.deleteEntity}, {15, w.deleteByQuery},
 		{65, w.putGroup}, {15, w.postGroup}, {20, w.getGroup}, {10, w.deleteGroup}, {8, w.listGroups},
 		{25, w.putCollection}, {10, w.otherManagement}, {20, w.oddPath}, {8, w.handshake},
 	}

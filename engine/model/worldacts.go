@@ -61,6 +61,7 @@ func (w *World) signUp(d *draft) {
 		f.add("password", quote(w.password()))
 	}
 	w.userFields(&f)
+	w.references(d.app, &f)
 	w.acl(d, &f, false)
 	if w.in(10) == 0 {
 		f.add("_id", w.pick("null", `"mine"`))
@@ -121,6 +122,7 @@ func (w *World) getUser(d *draft) {
 func (w *World) listUsers(d *draft) {
 	d.to("GET", "user", d.app.Key)
 	w.listQuery(d)
+	w.resolveQuery(d)
 }
 
 func (w *World) usernameExists(d *draft) {
@@ -193,6 +195,7 @@ func (w *World) putUser(d *draft) {
 		f.add("username", w.pick("5", `"a:b"`, quote(d.app.Key)))
 	}
 	w.userFields(&f)
+	w.references(d.app, &f)
 	w.acl(d, &f, false)
 	if w.in(6) == 0 {
 		f.add("_id", quote(w.userID(d.app)))
@@ -214,6 +217,27 @@ func (w *World) deleteUser(d *draft) {
 	if w.in(6) == 0 && d.good {
 		d.version = w.pick("0", "1", "2")
 	}
+}
+
+// restoreUser mostly asks for somebody who is suspended.
+func (w *World) restoreUser(d *draft) {
+	if w.in(5) > 0 {
+		w.byMaster(d)
+	}
+	id := w.userID(d.app)
+	if w.gone != "" && w.in(3) > 0 {
+		id = w.gone
+	}
+	d.to("POST", "user", d.app.Key, id, "_restore")
+	d.body = w.pick("", "", "{}")
+}
+
+func (w *World) endTokens(d *draft) {
+	id := w.userID(d.app)
+	if d.user != nil && w.in(3) > 0 {
+		id = d.user.id
+	}
+	d.to("DELETE", "user", d.app.Key, id, "tokens")
 }
 
 // Entities
@@ -260,6 +284,7 @@ func (w *World) getEntity(d *draft) {
 	id := w.entityID(d.app, coll)
 	w.byOwner(d, d.app.collection(coll).find(id))
 	d.to("GET", "appdata", d.app.Key, coll, id)
+	w.resolveQuery(d)
 }
 
 func (w *World) deleteEntity(d *draft) {
@@ -272,6 +297,7 @@ func (w *World) deleteEntity(d *draft) {
 func (w *World) listEntities(d *draft) {
 	d.to("GET", "appdata", d.app.Key, w.pick(w.collectionName(), w.collectionName(), w.collectionName(), w.collectionName(), "nothing-here"))
 	w.listQuery(d)
+	w.resolveQuery(d)
 }
 
 func (w *World) countEntities(d *draft) {

@@ -117,6 +117,7 @@ func (w *World) entityBody(d *draft, coll string) string {
 			f.add(name, w.value(name))
 		}
 	}
+	w.references(d.app, &f)
 	switch w.in(6) {
 	case 0, 1:
 		f.add("_geoloc", w.place())
@@ -216,6 +217,9 @@ func (w *World) groupBody(d *draft, withID bool) string {
 	}
 	if w.in(5) < 2 {
 		f.add("groups", w.refs("group", func() string { return w.groupID(d.app) }))
+	}
+	if w.in(3) == 0 {
+		w.references(d.app, &f)
 	}
 	w.acl(d, &f, true)
 	return f.text()

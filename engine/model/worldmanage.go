@@ -19,7 +19,10 @@ func (w *World) postGroup(d *draft) {
 	d.body = w.groupBody(d, true)
 }
 
-func (w *World) getGroup(d *draft) { d.to("GET", "group", d.app.Key, w.groupID(d.app)) }
+func (w *World) getGroup(d *draft) {
+	d.to("GET", "group", d.app.Key, w.groupID(d.app))
+	w.resolveQuery(d)
+}
 
 func (w *World) deleteGroup(d *draft) { d.to("DELETE", "group", d.app.Key, w.groupID(d.app)) }
 
@@ -39,7 +42,7 @@ func (w *World) manager(d *draft) {
 }
 
 func (w *World) managedName() string {
-	return w.pick(w.collectionName(), w.collectionName(), "user", "spare")
+	return w.pick(w.collectionName(), w.collectionName(), "user", w.pick("spare", "spare-2", "spare-3", "spare-4", "spare-5"))
 }
 
 func (w *World) putCollection(d *draft) {
@@ -52,6 +55,9 @@ func (w *World) putCollection(d *draft) {
 	}
 	if w.in(3) == 0 {
 		f.add("dataLink", "null")
+	}
+	if w.deltas && w.in(4) == 0 {
+		f.add("deltaSet", w.deltaSetting())
 	}
 	d.body = f.text()
 	if w.in(20) == 0 {
@@ -69,7 +75,10 @@ func (w *World) otherManagement(d *draft) {
 		d.to("GET", "v4", "environments", d.app.Key, "collections", name)
 	case 4:
 		d.to("POST", "v4", "environments", d.app.Key, "collections")
-		d.body = `{"name":` + quote(w.pick("books", "spare", "notes")) + `,"permissions":"append-only"}`
+		d.body = `{"name":` + quote(w.pick("books", "spare", "spare-2", "spare-3", "spare-4")) + `,"permissions":"append-only"}`
+		if w.deltas && w.in(3) == 0 {
+			d.body = `{"name":` + quote(w.pick("notes", "spare-5")) + `,"deltaSet":` + w.deltaSetting() + `}`
+		}
 		if w.in(3) == 0 {
 			d.body = w.pick(`{"name":"c-3_X"}`, `{"name":"_x"}`, `{"name":"a b"}`)
 		}

@@ -273,6 +273,9 @@ func TestGroupAgreesWithJavaScript(t *testing.T) {
 		all := "[" + strings.Join(docs, ",") + "]"
 		got, gotErr := group(t, groupBody(key, initial, text), docs)
 		want, wantErr := run(goja.Undefined(), vm.ToValue(text), vm.ToValue(all), vm.ToValue(key), vm.ToValue(initial))
+		if wantErr == nil && strings.Contains(want.String(), `"0x-`) {
+			return // goja takes it for a number; the language has no sign behind 0x
+		}
 		if wantErr != nil {
 			thrown++
 			var e *query.ReduceError
