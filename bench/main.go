@@ -18,13 +18,17 @@ var (
 	entities = flag.Int("entities", 100_000, "entities of the collection that is read")
 	rounds   = flag.Int("rounds", 3, "rounds; figures are medians")
 	length   = flag.Duration("length", 1500*time.Millisecond, "length of one measurement")
-	only     = flag.String("only", "", "writes, reads or process; empty: all")
+	only     = flag.String("only", "", "writes, reads, pace or process; empty: all")
 )
 
 func main() {
 	flag.Parse()
 	engine.PaceCollector() // as the commands do
-	if err := run(); err != nil {
+	do := run
+	if flag.Arg(0) == "call" { // the other process of pace
+		do = func() error { return call(flag.Arg(1), flag.Arg(2)) }
+	}
+	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -39,7 +43,7 @@ func run() error {
 	for _, part := range []struct {
 		name string
 		run  func(dir string) error
-	}{{"writes", writes}, {"reads", reads}, {"process", process}} {
+	}{{"writes", writes}, {"reads", reads}, {"pace", pace}, {"process", process}} {
 		if *only != "" && *only != part.name {
 			continue
 		}

@@ -33,7 +33,7 @@ func process(dir string) error {
 	if err != nil {
 		return err
 	}
-	err = s.fill("reads", *entities)
+	err = s.fill("reads", *entities, s.users)
 	s.close()
 	if err != nil {
 		return err

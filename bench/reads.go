@@ -21,7 +21,7 @@ func reads(dir string) error {
 		return err
 	}
 	defer s.close()
-	if err := s.fill("reads", *entities); err != nil {
+	if err := s.fill("reads", *entities, s.users); err != nil {
 		return err
 	}
 	me := s.clients(1)[0]
@@ -90,14 +90,20 @@ func check(name string, body []byte) error {
 		}
 	case "get":
 	default:
-		var list []struct{ Score int }
-		if err := json.Unmarshal(body, &list); err != nil || len(list) != min(100, want) {
-			return fmt.Errorf("%s: %d entities (%w)", name, len(list), err)
-		}
-		sorted := slices.IsSortedFunc(list, func(a, b struct{ Score int }) int { return a.Score - b.Score })
-		if name == "page of 100 by score" && !sorted {
-			return fmt.Errorf("%s is not sorted", name)
-		}
+		return checkPage(name, body, want)
+	}
+	return nil
+}
+
+// checkPage does so for a page of at most 100 of so many entities.
+func checkPage(name string, body []byte, of int) error {
+	var list []struct{ Score int }
+	if err := json.Unmarshal(body, &list); err != nil || len(list) != min(100, of) {
+		return fmt.Errorf("%s: %d entities (%w)", name, len(list), err)
+	}
+	sorted := slices.IsSortedFunc(list, func(a, b struct{ Score int }) int { return a.Score - b.Score })
+	if name == "page of 100 by score" && !sorted {
+		return fmt.Errorf("%s is not sorted", name)
 	}
 	return nil
 }

@@ -91,9 +91,9 @@ func (s *server) signUp(name string) (account, error) {
 	return account{u.ID, name, u.KMD.Token}, err
 }
 
-// fill makes a private collection of n entities that belong to the users in
-// turn, so that each sees one in a hundred.
-func (s *server) fill(collection string, n int) error {
+// fill makes a private collection of n entities that belong to the owners in
+// turn: with all users each sees one in a hundred.
+func (s *server) fill(collection string, n int, owners []account) error {
 	if err := s.engine.SetLevel(appKey, collection, acl.Private); err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (s *server) fill(collection string, n int) error {
 	for w := range workers {
 		go func() {
 			for i := w; i < n; i += workers {
-				if err := s.engine.PutDocument(appKey, collection, s.users[i%len(s.users)].id, document(i)); err != nil {
+				if err := s.engine.PutDocument(appKey, collection, owners[i%len(owners)].id, document(i)); err != nil {
 					errs <- err
 					return
 				}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,7 @@ type Engine struct {
 	verified *auth.Cache
 	throttle *auth.Throttle
 	quota    *auth.Quota
+	pacer    *pacer
 	metrics  *engineMetrics
 	cleaner  *cleaner
 	outbox   *outbox
@@ -70,6 +72,7 @@ func Open(config Config) (*Engine, error) {
 	e.derive = sha256.Sum256(append([]byte("master secrets of operators' sessions"), key[:]...))
 	e.throttle = auth.NewThrottle(config.Throttle)
 	e.quota = auth.NewQuota(config.Quota)
+	e.pacer = newPacer(runtime.GOMAXPROCS(0))
 	e.metrics = newMetrics(e)
 	e.committer = newCommitter(e)
 	e.cleaner = startCleaner(e)

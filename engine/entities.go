@@ -2,9 +2,10 @@ package engine
 
 import (
 	"errors"
-	"runtime"
+	"math"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -382,14 +383,17 @@ func (r *Request) filter() (*query.Query, error) {
 }
 
 // meter starts the budget of a query. Between its steps it lets other requests
-// go on.
+// go on; what it waits for a turn is of its time.
 func (r *Request) meter() *query.Meter {
-	b := query.Budget{Rows: max(r.e.config.QueryRows, 0), Over: func() bool { runtime.Gosched(); return false }}
+	left := func() time.Duration { return math.MaxInt64 }
 	if clock, most := r.e.config.Clock, r.e.config.QueryTime; most > 0 {
 		end := clock().Add(most)
-		b.Over = func() bool { runtime.Gosched(); return clock().After(end) }
+		left = func() time.Duration { return end.Sub(clock()) }
 	}
-	return query.NewMeter(b)
+	return query.NewMeter(query.Budget{
+		Rows: max(r.e.config.QueryRows, 0),
+		Over: func() bool { return !r.turn.step(r.e.pacer, left) },
+	})
 }
 
 // query reads the parameters of a list request.

@@ -140,6 +140,7 @@ func (e *Engine) serve(ctx *fasthttp.RequestCtx, t *mounted) {
 // run does the steps before the handler, then the handler.
 func (r *Request) run(names []string) (err error) {
 	defer func() {
+		r.turn.leave()
 		if p := recover(); p != nil {
 			r.e.metrics.panics.Inc()
 			r.e.config.Logger.Error("panic", "request", r.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))

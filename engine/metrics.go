@@ -43,6 +43,7 @@ func newMetrics(e *Engine) *engineMetrics {
 		}
 		return float64(space.Free)
 	})
+	s.NewGauge("postern_queries_waiting", func() float64 { return float64(e.pacer.waiting.Load()) })
 	s.NewGauge("postern_apps", func() float64 { return float64(len(e.environments(""))) })
 	return m
 }

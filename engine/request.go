@@ -37,6 +37,7 @@ type Request struct {
 
 	params [4]string // path parameters, decoded
 	buffer *[]byte   // of the body, nil until it was read
+	turn   turn      // of an expensive query
 }
 
 // handler does the work of one route. It answers through the Request or
