@@ -78,6 +78,10 @@
 //	    or at its end, holds all that a condition on the path looks at, but
 //	    whether a null is missing.
 //
+// Filter.Span and Filter.Equalities say which keys the documents that match can
+// have, as an interval or one by one, and give the filter without the
+// conditions that such keys decide.
+//
 // # Cost
 //
 // A filter is bounded when it is parsed, in depth, conditions, values, patterns
