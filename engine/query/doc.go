@@ -65,6 +65,23 @@
 // all others; an element that the path cannot go through counts as null. Documents that are equal in all keys stay in their natural order,
 // ascending or descending.
 //
+// # Keys
+//
+// An index keeps what a sort orders documents by as bytes that compare in the
+// same way. Sort.AppendKey and Field.AppendKey make such keys:
+//
+//	K1  Values that are equal, and only they, have one key: 1.0 has that of 1,
+//	    a missing member that of null. Numbers are exact at any size.
+//	K2  No key of a field begins with another one of it. So the keys of several
+//	    fields stand behind each other, and descending is the complement.
+//	K3  The key of a document that is Plain, with no array on the way of a path
+//	    or at its end, holds all that a condition on the path looks at, but
+//	    whether a null is missing.
+//
+// Filter.Span and Filter.Equalities say which keys the documents that match can
+// have, as an interval or one by one, and give the filter without the
+// conditions that such keys decide.
+//
 // # Cost
 //
 // A filter is bounded when it is parsed, in depth, conditions, values, patterns

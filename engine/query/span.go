@@ -1,0 +1,223 @@
+package query
+
+import (
+	"bytes"
+	"slices"
+
+	"postern/engine/document"
+)
+
+// A Span is an interval of the keys of a sort. The zero Span has all of them.
+type Span struct {
+	From []byte // not above the first key; nil is no bound
+	To   []byte // above the last key; nil is no bound
+}
+
+// Contains reports whether the key is in the span.
+func (s Span) Contains(key []byte) bool {
+	return bytes.Compare(s.From, key) <= 0 && (s.To == nil || bytes.Compare(key, s.To) < 0)
+}
+
+// Empty reports whether no key can be in the span.
+func (s Span) Empty() bool { return s.To != nil && bytes.Compare(s.From, s.To) >= 0 }
+
+// Span returns an interval of keys of the sort, and what of the filter it does
+// not decide: a document that is Plain for the sort matches f exactly when span
+// contains its key and rest matches it. Of other documents it says nothing. An
+// order by distance stays with rest. Where conditions exclude each other From
+// and To are equal. ok is false when no condition bounds the first path of the
+// sort; then rest is f.
+func (f *Filter) Span(s Sort) (span Span, rest *Filter, ok bool) {
+	if f == nil || s.None() {
+		return Span{}, f, false
+	}
+	key := s.keys[0]
+	parts := slices.DeleteFunc(f.parts(), func(n node) bool {
+		c, is := n.(*condition)
+		if !is || !c.path.equal(key.path) {
+			return false
+		}
+		low, high, bounds := limits(c.test)
+		if !bounds {
+			return false
+		}
+		if key.descending {
+			low, high = high.turned(), low.turned()
+		}
+		span.narrow(low.bytes(), high.bytes())
+		ok = true
+		return true
+	})
+	if !ok {
+		return Span{}, f, false
+	}
+	return span, f.with(parts), true
+}
+
+// narrow cuts off what is before from and what is not before to.
+func (s *Span) narrow(from, to []byte) {
+	if bytes.Compare(from, s.From) > 0 {
+		s.From = from
+	}
+	if s.To == nil || bytes.Compare(to, s.To) < 0 {
+		s.To = to
+	}
+	if s.Empty() {
+		s.To = s.From
+	}
+}
+
+// A cut is a place between keys: in front of all that begin with some bytes, or
+// behind them. The bytes are the key of a value, or the tag of a kind.
+type cut struct {
+	begin  []byte
+	behind bool
+}
+
+// limits returns between which cuts the keys of the values lie that meet a
+// test. ok is false if it is no interval.
+func limits(t test) (low, high cut, ok bool) {
+	switch t := t.(type) {
+	case *equal:
+		key := appendValueKey(nil, t.value)
+		return cut{key, false}, cut{key, true}, true
+	case *beyond:
+		key := appendValueKey(nil, t.value)
+		first, last := tags(t.kind)
+		if t.above {
+			return cut{key, !t.included}, cut{[]byte{last}, true}, true
+		}
+		return cut{[]byte{first}, false}, cut{key, t.included}, true
+	case in:
+		if len(t) == 0 {
+			nowhere := cut{[]byte{tagNull}, false}
+			return nowhere, nowhere, true
+		}
+		key := appendValueKey(nil, t[0])
+		return cut{key, false}, cut{key, true}, compare(t[0], t[len(t)-1]) == 0
+	}
+	return cut{}, cut{}, false
+}
+
+// tags returns the first and the last tag of a kind.
+func tags(kind document.Kind) (first, last byte) {
+	switch kind {
+	case document.Number:
+		return 0xFF ^ tagFar, tagFar
+	case document.String:
+		return tagString, tagString
+	case document.Object:
+		return tagObject, tagObject
+	case document.Array:
+		return tagArray, tagArray
+	case document.Bool:
+		return tagFalse, tagTrue
+	}
+	return tagNull, tagNull
+}
+
+// turned returns the cut in the complements of the keys.
+func (c cut) turned() cut {
+	begin := bytes.Clone(c.begin)
+	complement(begin)
+	return cut{begin, !c.behind}
+}
+
+// bytes returns the least bytes that are behind the cut.
+func (c cut) bytes() []byte {
+	least := bytes.Clone(c.begin)
+	if c.behind {
+		for least[len(least)-1] == 0xFF {
+			least = least[:len(least)-1]
+		}
+		least[len(least)-1]++ // no key is of 0xFF alone
+	}
+	return least
+}
+
+// An Equality is a condition of a filter: that a path leads to a text, a number
+// or a boolean.
+type Equality struct {
+	Path string
+	Key  []byte // of the value, as Field.AppendKey appends it
+}
+
+// Equalities returns the equalities that must hold where the filter matches,
+// but for those of _id. A Plain document meets one exactly when its key is Key.
+func (f *Filter) Equalities() []Equality {
+	var found []Equality
+	for _, n := range f.parts() {
+		if e, ok := equality(n); ok {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// Without returns the filter without the conditions that are e, nil when none
+// is left: f matches exactly what it matches and what meets e.
+func (f *Filter) Without(e Equality) *Filter {
+	if f == nil {
+		return nil
+	}
+	return f.with(slices.DeleteFunc(f.parts(), func(n node) bool {
+		other, ok := equality(n)
+		return ok && other.Path == e.Path && bytes.Equal(other.Key, e.Key)
+	}))
+}
+
+func equality(n node) (e Equality, ok bool) {
+	c, ok := n.(*condition)
+	if !ok || len(c.path) == 1 && c.path[0].name == "_id" {
+		return Equality{}, false
+	}
+	var value document.Value
+	switch t := c.test.(type) {
+	case *equal:
+		value = t.value
+	case in:
+		if len(t) == 0 || compare(t[0], t[len(t)-1]) != 0 {
+			return Equality{}, false
+		}
+		value = t[0]
+	}
+	switch value.Kind() {
+	case document.String, document.Number, document.Bool:
+		return Equality{c.path.String(), appendValueKey(nil, value)}, true
+	}
+	return Equality{}, false
+}
+
+// parts returns the nodes that must all hold, those of $and among them. The
+// slice is the caller's.
+func (f *Filter) parts() []node {
+	if f == nil {
+		return nil
+	}
+	return appendParts(nil, f.root)
+}
+
+func appendParts(dst []node, n node) []node {
+	several, ok := n.(all)
+	if !ok {
+		return append(dst, n)
+	}
+	for _, part := range several {
+		dst = appendParts(dst, part)
+	}
+	return dst
+}
+
+// with returns a filter of some parts of f, in the order that f asks for.
+func (f *Filter) with(parts []node) *Filter {
+	if len(parts) == 0 && f.order == nil {
+		return nil
+	}
+	rest := &Filter{root: one(parts), order: f.order}
+	rest.id, rest.byID = onlyID(parts)
+	return rest
+}
+
+func (p path) equal(q path) bool {
+	return slices.EqualFunc(p, q, func(a, b step) bool { return a.name == b.name })
+}
