@@ -276,6 +276,9 @@ func (r *Request) list(c *collection) error {
 	if err != nil {
 		return err
 	}
+	if q.Page.Limit == 0 || q.Page.Limit > maxResults {
+		q.Page.Limit = maxResults + 1 // the one too many is an error; more need not be sorted
+	}
 	res, err := r.resolver()
 	if err != nil {
 		return err

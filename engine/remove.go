@@ -45,6 +45,7 @@ func (r *Request) removeFound(find func() ([]*entity, error), removal func(*enti
 		if err != nil {
 			return err
 		}
+		r.turn.leave() // others need not wait for its commits
 		err = r.removeEach(found, removal, func(ent *entity, err error) error {
 			switch {
 			case err == nil:

@@ -9,8 +9,10 @@ import (
 const (
 	// textPerCheck is how many bytes of documents are matched between two looks
 	// at the clock; a document counts for documentText bytes more than it has.
-	textPerCheck = 1 << 20
-	documentText = 4 << 10
+	// So does a comparison when the result is sorted.
+	textPerCheck   = 1 << 20
+	documentText   = 4 << 10
+	comparisonText = 1 << 10
 
 	// maxWork bounds the work on one document that its length alone does not:
 	// of regular expressions (instructions times bytes) and polygons (corners).

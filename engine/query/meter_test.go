@@ -122,3 +122,33 @@ func TestNilMeterHasNoBounds(t *testing.T) {
 		t.Errorf("Match = %v, %v", matched, err)
 	}
 }
+
+// The time of a query is also that of sorting what it has found, after the last
+// document was examined.
+func TestBudgetOfTimeForSorting(t *testing.T) {
+	docs := rowsOf(5000)
+	for i := range docs { // downwards and upwards in turn
+		docs[i] = fmt.Sprintf(`{"n":%d}`, i*7919%5000)
+	}
+	src, examined := source(t, docs), 0
+	over := func() bool { return examined == len(docs) }
+	q := &query.Query{Sort: sortOf(t, `n`), Meter: query.NewMeter(query.Budget{Over: over})}
+	err := query.Run(q, counted{src, &examined}, func(document.Value) error { t.Error("a short answer"); return nil })
+	if !expensive(err) || examined != len(docs) {
+		t.Errorf("sorting with no time left, after %d documents: %v", examined, err)
+	}
+}
+
+// counted counts what is read of a source.
+type counted struct {
+	query.Source
+	n *int
+}
+
+func (c counted) Next() (document.Value, bool) {
+	doc, ok := c.Source.Next()
+	if ok {
+		*c.n++
+	}
+	return doc, ok
+}

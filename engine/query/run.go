@@ -119,7 +119,10 @@ func runSorted(q *Query, skip, limit int, src Source, emit func(document.Value) 
 			t.add(doc)
 		}
 	}
-	rows := t.sorted()
+	rows, err := t.sorted(q.Meter)
+	if err != nil {
+		return err
+	}
 	for _, r := range rows[min(skip, len(rows)):] {
 		if err := emit(r.doc); err != nil {
 			return err
@@ -214,8 +217,17 @@ func (t *top) sink(i int) {
 	}
 }
 
-// sorted returns the rows in order.
-func (t *top) sorted() []row {
-	slices.SortFunc(t.rows, t.compare)
-	return t.rows
+// sorted returns the rows in order. When the budget is spent meanwhile the
+// order is not made, and the error says so.
+func (t *top) sorted(m *Meter) ([]row, error) {
+	if m == nil {
+		m = new(Meter)
+	}
+	slices.SortFunc(t.rows, func(a, b row) int {
+		if m.look(comparisonText); m.err != nil {
+			return 0
+		}
+		return t.compare(a, b)
+	})
+	return t.rows, m.err
 }
