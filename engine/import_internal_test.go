@@ -1,12 +1,17 @@
 package engine
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/valyala/fasthttp"
 
 	"postern/auth"
 	"postern/engine/store"
@@ -122,5 +127,56 @@ func TestImportFillsGroups(t *testing.T) {
 	})
 	if err != nil || r.Imported != 10*groupOps || !held {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// Many requests that import at once leave most of the committer's queue, which
+// turns others away when it is full, to others.
+func TestImportsTakeTurns(t *testing.T) {
+	const (
+		requests = 12
+		lines    = importChunks * importLines
+		most     = importSlots * importChunks * importLines
+	)
+	if most > queueLimit/2 {
+		t.Errorf("imports put up to %d intents into a queue of %d", most, queueLimit)
+	}
+	d := &waitingDriver{Driver: store.NewMemory(), hold: func() {}}
+	e, _ := openImporting(t, d)
+	secrets, err := e.CreateApp(NewApp{Key: "kid_b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting := func() int {
+		e.committer.mu.Lock()
+		defer e.committer.mu.Unlock()
+		return e.committer.waiting
+	}
+	held := 0
+	d.hold = func() {
+		if held == 0 { // until those whose turn it is have sent what they may
+			outboxWait(t, "fills the queue", func() bool { return waiting() >= most-2*groupOps })
+		}
+		held = max(held, waiting())
+	}
+	body := []byte(strings.Repeat("{}\n", lines))
+	handler := e.Handler()
+	var group sync.WaitGroup
+	for range requests {
+		group.Go(func() {
+			var ctx fasthttp.RequestCtx
+			ctx.Request.Header.SetMethod("POST")
+			ctx.Request.SetRequestURI("/v4/environments/kid_b/collections/c/import")
+			ctx.Request.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("kid_b:"+secrets.MasterSecret)))
+			ctx.Request.SetBody(body)
+			handler(&ctx)
+			if want := fmt.Sprintf(`"imported":%d,`, lines); !bytes.Contains(ctx.Response.Body(), []byte(want)) {
+				t.Errorf("%d %s", ctx.Response.StatusCode(), ctx.Response.Body())
+			}
+		})
+	}
+	group.Wait()
+	if held > most {
+		t.Errorf("%d intents waited at once, want at most %d", held, most)
 	}
 }

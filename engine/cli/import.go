@@ -178,9 +178,9 @@ func (m *importing) makeCollection() error {
 // With check they are only decided.
 func (m *importing) pass(ctx context.Context, in io.Reader, size int64, check bool) error {
 	m.tally = tally{}
-	verb := "importing"
+	verb, done := "importing", "done"
 	if check {
-		verb = "checking"
+		verb, done = "checking", "checked, and nothing was imported"
 	}
 	m.bar.start(verb, size)
 	over, end := context.WithCancel(ctx)
@@ -202,12 +202,15 @@ func (m *importing) pass(ctx context.Context, in io.Reader, size int64, check bo
 			break
 		}
 		if err = b.failed; err != nil {
-			err = fmt.Errorf("reading %s: %w; lines 1 to %d are done", m.name, err, m.tally.Lines)
+			err = fmt.Errorf("reading %s: %w; lines 1 to %d are %s", m.name, err, m.tally.Lines, done)
 			break
 		}
 		// What has begun ends with an answer, even when it is interrupted.
 		if err = m.send(path, b); err != nil {
-			err = fmt.Errorf("%w; lines 1 to %d are done, of lines %d to %d any may be", err, m.tally.Lines, b.first, b.first+b.lines-1)
+			err = fmt.Errorf("lines %d to %d: %w; lines 1 to %d are %s", b.first, b.first+b.lines-1, err, m.tally.Lines, done)
+			if !check {
+				err = fmt.Errorf("%w, of those after them any may be", err)
+			}
 			break
 		}
 		m.bar.show(b.end, &m.tally)
@@ -218,7 +221,7 @@ func (m *importing) pass(ctx context.Context, in io.Reader, size int64, check bo
 		}
 	}
 	if err == nil && ctx.Err() != nil {
-		err = fmt.Errorf("interrupted; lines 1 to %d are done", m.tally.Lines)
+		err = fmt.Errorf("interrupted; lines 1 to %d are %s", m.tally.Lines, done)
 	}
 	m.bar.end()
 	if more := m.tally.Bad - maxBadLines; more > 0 {
