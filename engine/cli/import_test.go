@@ -142,8 +142,9 @@ func TestImportPrintsBadLines(t *testing.T) {
 			t.Errorf("%q, want %q", got[n], want[n])
 		}
 	}
-	a = i.run(10, "and 50 more bad lines", "bad", strings.Repeat("{}\n{\n", 150), "-")
-	if n := strings.Count("\n"+a.stderr, "\n-:"); n != 100 || !strings.Contains(a.stderr, "\n-:200: not JSON") {
+	// Some in the first batch and some in a later one.
+	a = i.run(10, "and 50 more bad lines", "many", strings.Repeat("{\n", 60)+entities(20_000, 400, "u")+strings.Repeat("{\n", 90), "-")
+	if n := strings.Count("\n"+a.stderr, "\n-:"); n != 100 || !strings.Contains(a.stderr, "\n-:20100: not JSON") {
 		t.Errorf("%d lines in\n%s", n, a.stderr)
 	}
 	if a := i.run(1, "lines 1 to 0 are done", "bad", "\x1f\x8bnot gzip", "-"); !strings.Contains(a.stderr, "reading -") {
@@ -155,7 +156,11 @@ func TestImportPrintsBadLines(t *testing.T) {
 func TestImportStrict(t *testing.T) {
 	i := newImporter(t)
 	good := entities(20_000, 400, "u") // two batches and more
-	i.run(10, "nothing was imported: 1 of 20001 lines are bad", "box", "", "--strict", i.file("bad", good+"{"))
+	bad := i.file("bad", good+"{")
+	a := i.run(10, "nothing was imported: 1 of 20001 lines are bad", "box", "", "--strict", bad)
+	if !strings.Contains(a.stderr, bad+":20001: not JSON") {
+		t.Errorf("the line is not told by its number in the file: %s", a.stderr)
+	}
 	if a := postern(t, nil, "", "collection", "list", devKey, "--data", i.data); strings.Contains(a.out, `"box"`) {
 		t.Errorf("the collection was made: %s", a.out)
 	}
@@ -163,7 +168,7 @@ func TestImportStrict(t *testing.T) {
 	i.run(10, "nothing was imported: 20000 of 20000 lines are bad", "box", "", "--strict", i.file("good", good))
 	i.run(0, "imported 0, replaced 0, skipped 20000, bad 0", "box", "", "--strict", "--on-duplicate", "skip", i.file("good", good))
 	// What shows only on the way ends the import with its batch.
-	a := i.run(10, "what follows is left out", "twice", "", "--strict", i.file("twice", `{"_id":"e0"}`+"\n"+good))
+	a = i.run(10, "what follows is left out", "twice", "", "--strict", i.file("twice", `{"_id":"e0"}`+"\n"+good))
 	if n := i.count("twice", devKey, devMaster); n == 0 || n >= 20_000 || !strings.Contains(a.out, fmt.Sprintf("imported %d,", n)) {
 		t.Errorf("%d entities are there after\n%s", n, a.out)
 	}

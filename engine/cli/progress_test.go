@@ -73,6 +73,51 @@ func TestLinesWaitForTheirBatches(t *testing.T) {
 	}
 }
 
+// A line of 200 MB takes no more memory than a line may have.
+func TestLongLineIsNotKept(t *testing.T) {
+	file := &endless{left: 200 << 20, line: []byte("x")}
+	r := readLines(t.Context(), file)
+	b := <-r.batches
+	if b.lines != 1 || len(b.tooLong) != 1 || string(b.text) != "\n" {
+		t.Errorf("%d lines, %d of them too long, %d bytes", b.lines, len(b.tooLong), len(b.text))
+	}
+	if n := cap(b.text); n > 2*maxLineBytes {
+		t.Errorf("room for %d bytes was made", n)
+	}
+}
+
+// interrupting is a context that ends as soon as somebody was told that it has
+// not ended.
+type interrupting struct {
+	context.Context
+	interrupt func()
+}
+
+func (c interrupting) Err() error {
+	err := c.Context.Err()
+	c.interrupt()
+	return err
+}
+
+// An import that waits for its input ends when it is interrupted.
+func TestImportInterruptedWhileWaiting(t *testing.T) {
+	in, feed := io.Pipe() // that nobody writes to
+	defer feed.Close()
+	inner, interrupt := context.WithCancel(t.Context())
+	ctx := interrupting{inner, interrupt}
+	m := &importing{out: io.Discard, name: "-", bar: newProgress(io.Discard, true)}
+	over := make(chan error, 1)
+	go func() { over <- m.pass(ctx, in, 0, false) }()
+	select {
+	case err := <-over:
+		if err == nil || !strings.Contains(err.Error(), "interrupted; lines 1 to 0 are done") {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("it waits on")
+	}
+}
+
 func TestProgress(t *testing.T) {
 	var w bytes.Buffer
 	tally := &tally{Imported: 400, Replaced: 50, Skipped: 50, Bad: 2}
