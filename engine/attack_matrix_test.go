@@ -117,6 +117,7 @@ var attackMatrix = []struct {
 	{"GET /v4/environments/{kid}/collections/{name}", attackManage, "/v4/environments/K/collections/none", ""},
 	{"PUT /v4/environments/{kid}/collections/{name}", attackManage, "/v4/environments/K/collections/none", `{"permissions":"x"}`},
 	{"DELETE /v4/environments/{kid}/collections/{name}", attackManage, "/v4/environments/K/collections/none", ""},
+	{"POST /v4/environments/{kid}/collections/{name}/import", attackManage, "/v4/environments/K/collections/none/import?check=true", `{}`},
 
 	{"DELETE /session", attackOperators, "/session", ""},
 	{"DELETE /v4/session", attackOperators, "/v4/session", ""},

@@ -16,9 +16,9 @@ var bodyBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return
 const keepBody = 64 << 10
 
 // maxBody is how many bytes the body of this request may have. One that may be
-// an array of documents has the larger bound; each document has the other.
+// many documents has the larger bound; each document has the other.
 func (r *Request) maxBody() int {
-	if r.route.method == "POST" && r.route.path == manyPath {
+	if r.route.method == "POST" && (r.route.path == manyPath || r.route.path == importPath) {
 		return max(r.e.config.MaxArray, r.e.config.MaxBody)
 	}
 	return r.e.config.MaxBody

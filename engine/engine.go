@@ -29,6 +29,7 @@ type Engine struct {
 	lastTime atomic.Int64 // newest time given to a record, Unix ms
 	broken   atomic.Bool
 	gate     gate
+	imports  chan struct{} // holds one for each request that imports
 	breaking sync.Once
 
 	randomMu sync.Mutex // guards config.Random
@@ -60,7 +61,7 @@ func Open(config Config) (*Engine, error) {
 	if err := config.checkMail(); err != nil {
 		return nil, err
 	}
-	e := &Engine{config: config, driver: config.Driver}
+	e := &Engine{config: config, driver: config.Driver, imports: make(chan struct{}, importSlots)}
 	if err := e.reload(); err != nil {
 		return nil, fmt.Errorf("loading the store: %w", err)
 	}

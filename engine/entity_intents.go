@@ -41,6 +41,7 @@ type putEntity struct {
 	ect, lmt   int64 // imported by the master; 0: set by the server
 	insert     bool  // POST: an existing id is an error
 	overwrite  bool  // ... or, in old API versions, is replaced
+	exact      bool  // an entity that is replaced takes ect and lmt, too
 
 	// The outcome.
 	created bool
@@ -129,11 +130,13 @@ func (in *putEntity) compose(d *draft, s *appState, subject acl.Subject, level a
 			text, grants = old.aclText(), stored
 		}
 	}
-	if old == nil && in.ect != 0 {
-		ect = in.ect
-	}
-	if old == nil && in.lmt != 0 {
-		lmt = in.lmt
+	if old == nil || in.exact {
+		if in.ect != 0 {
+			ect = in.ect
+		}
+		if in.lmt != 0 {
+			lmt = in.lmt
+		}
 	}
 	now := acl.ACL{}
 	if grants != nil {

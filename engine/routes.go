@@ -141,6 +141,7 @@ func (e *Engine) routes() []route {
 		{"GET", "/v4/environments/{kid}/collections/{name}", manage, e.getCollection},
 		{"PUT", "/v4/environments/{kid}/collections/{name}", manage, e.putCollection},
 		{"DELETE", "/v4/environments/{kid}/collections/{name}", manage, e.deleteCollection},
+		{"POST", importPath, manage, e.importEntities},
 
 		// What kinvey-cli looks at on its way and this server does not have.
 		{"GET", "/v4/environments/{kid}/business-logic/common", asOperator, e.none},

@@ -79,7 +79,7 @@ func newRoot(s streams) *cobra.Command {
 		devCommand(s), serveCommand(s), checkCommand(s), versionCommand(s), trustCommand(s),
 		appCommand(s), collectionCommand(s), userCommand(s), sessionCommand(s), groupCommand(s),
 		operatorCommand(s), outboxCommand(s), backupCommand(s), restoreCommand(s),
-		importConfigCommand(s), exportConfigCommand(s), scriptCommand(s),
+		importCommand(s), importConfigCommand(s), exportConfigCommand(s), scriptCommand(s),
 	)
 	for _, c := range root.Commands() {
 		usageArgs(c)

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -24,7 +25,8 @@ type client struct {
 func newClient(cmd *cobra.Command) *client {
 	dir, _ := cmd.Flags().GetString("data")
 	return &client{http: &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dialSocket(ctx, dir) },
+		DialContext:     func(ctx context.Context, _, _ string) (net.Conn, error) { return dialSocket(ctx, dir) },
+		IdleConnTimeout: 30 * time.Second, // before the server closes it
 	}}}
 }
 
