@@ -5,12 +5,14 @@
 package bench
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -107,6 +109,8 @@ func Run(o Options, out io.Writer) (*Report, error) {
 		return nil, err
 	}
 	b := &run{Options: o, out: out, report: newReport(o)}
+	m := b.report.Machine
+	b.printf("%s, %d CPUs, %s, load average %s\n", m.System, m.CPUs, m.Go, cmp.Or(m.Load, "unknown"))
 	for _, p := range parts {
 		if len(o.Only) > 0 && !slices.Contains(o.Only, p.name) {
 			continue
@@ -204,14 +208,22 @@ type Machine struct {
 	System string `json:"system"`
 	CPUs   int    `json:"cpus"`
 	Go     string `json:"go"`
+	Load   string `json:"load"` // average at the beginning: what else it did; "": not known
 }
 
 func newReport(o Options) *Report {
 	return &Report{
-		Machine: Machine{System: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(), Go: runtime.Version()},
+		Machine: Machine{System: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(), Go: runtime.Version(), Load: loadAverage()},
 		Began:   time.Now().UTC(),
 		Options: settings{o.Entities, o.Users, o.Groups, o.Rounds, o.Length.Seconds(), o.Connections, o.Seed, o.Writes},
 	}
+}
+
+// loadAverage is that of the last minute.
+func loadAverage() string {
+	text, _ := os.ReadFile("/proc/loadavg") // not everywhere
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
 }
 
 // JSON writes all figures.

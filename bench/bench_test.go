@@ -182,6 +182,30 @@ func TestOracleRefuses(t *testing.T) {
 	}
 }
 
+// One answer that takes as long as the whole measurement makes all requests late
+// that had to wait for it, although they were not sent before it came.
+func TestArriveFromTheIntendedMoment(t *testing.T) {
+	const length = 100 * time.Millisecond
+	began := time.Now()
+	var stalled time.Duration
+	p50, n, err := bench.Arrive(500, length, 1, func(_, i int) error {
+		if i == 0 {
+			for stalled < length {
+				stalled = time.Since(began)
+				runtime.Gosched()
+			}
+		}
+		return nil
+	})
+	if err != nil || n != 50 {
+		t.Fatalf("%d requests, %v", n, err)
+	}
+	// Half of them were due in the first half of it.
+	if least := float64((stalled / 4).Milliseconds()); p50 < least {
+		t.Errorf("half of the requests took at most %.1f ms, want at least %.1f", p50, least)
+	}
+}
+
 func TestOptions(t *testing.T) {
 	for want, o := range map[string]bench.Options{
 		"too few":        {Entities: []int{999}},

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,8 +19,19 @@ const ChildCommand = "bench-child"
 
 // Child is what another process of a measurement does. It is not for people.
 func Child(args []string, in io.Reader, out io.Writer) error {
-	if len(args) == 2 && args[0] == "hold" {
+	switch {
+	case len(args) == 2 && args[0] == "hold":
 		return hold(args[1], in, out)
+	case len(args) == 1 && args[0] == "traffic":
+		var l traffic
+		if err := json.NewDecoder(in).Decode(&l); err != nil {
+			return err
+		}
+		r, err := l.send()
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(out).Encode(r)
 	}
 	return fmt.Errorf("there is no child %q", args)
 }
@@ -52,6 +64,8 @@ func hold(dir string, in io.Reader, out io.Writer) error {
 	return nil
 }
 
+var errNoProgram = errors.New("it is not known which program to start")
+
 // A child is the other end of that.
 type child struct {
 	held
@@ -62,7 +76,7 @@ type child struct {
 
 func (b *run) startChild(dir string) (*child, error) {
 	if b.Program == "" {
-		return nil, errors.New("it is not known which program serves")
+		return nil, errNoProgram
 	}
 	c := &child{cmd: exec.Command(b.Program, ChildCommand, "hold", dir)}
 	c.cmd.Stderr = os.Stderr
@@ -104,4 +118,22 @@ func (c *child) stop() error {
 	err := c.in.Close()
 	_, _ = io.Copy(io.Discard, c.out)
 	return errors.Join(err, c.cmd.Wait())
+}
+
+// inChild asks a child of the name, and reads its answer.
+func (b *run) inChild(name string, ask, answer any) error {
+	if b.Program == "" {
+		return errNoProgram
+	}
+	text, err := json.Marshal(ask)
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(b.Program, ChildCommand, name)
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(text), os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("the child %s: %w", name, err)
+	}
+	return json.Unmarshal(out, answer)
 }

@@ -25,13 +25,20 @@ func newClient(address, authorization string) *client {
 	return &client{address: address, authorization: authorization}
 }
 
+// dial opens the connection; do does so when need be.
+func (c *client) dial() (err error) {
+	if c.conn, err = net.Dial("tcp", c.address); err == nil {
+		c.in = bufio.NewReaderSize(c.conn, 64<<10)
+	}
+	return err
+}
+
 // do sends a request; the body it returns is valid until the next call.
 func (c *client) do(method, path string, body []byte) (status int, answer []byte, err error) {
 	if c.conn == nil {
-		if c.conn, err = net.Dial("tcp", c.address); err != nil {
+		if err := c.dial(); err != nil {
 			return 0, nil, err
 		}
-		c.in = bufio.NewReaderSize(c.conn, 64<<10)
 	}
 	c.out = append(append(append(c.out[:0], method...), ' '), path...)
 	c.out = append(c.out, " HTTP/1.1\r\nHost: localhost\r\n"...)

@@ -47,7 +47,7 @@ td:first-child,th:first-child,td.t{text-align:left}
 figure{display:inline-block;margin:1em 1em 1em 0}figcaption{font-weight:600}svg text{font:12px system-ui,sans-serif;fill:#333}
 </style>
 <h1>Postern, measured</h1>
-<p>{{.R.Began.Format "2006-01-02 15:04"}} UTC, {{.R.Machine.System}}, {{.R.Machine.CPUs}} CPUs, {{.R.Machine.Go}}; seed {{.R.Options.Seed}},
+<p>{{.R.Began.Format "2006-01-02 15:04"}} UTC, {{.R.Machine.System}}, {{.R.Machine.CPUs}} CPUs, {{.R.Machine.Go}}{{with .R.Machine.Load}}, load average {{.}} at the beginning{{end}}; seed {{.R.Options.Seed}},
 {{.R.Options.Users}} users, {{.R.Options.Groups}} groups, {{.R.Options.Connections}} connections, medians of {{.R.Options.Rounds}} rounds of {{.R.Options.LengthSeconds}} s.
 Server, floors and clients share the machine, so ratios count and absolute times do not.</p>
 {{if .R.Gates}}<h2>Goals: {{.R.Met}} met, {{.R.Missed}} missed</h2>

@@ -40,15 +40,21 @@ func record(h *hdrhistogram.Histogram, d time.Duration) {
 	_ = h.RecordValue(min(max(d.Microseconds(), lowest), highest)) // in range
 }
 
-// arrive sends requests at a rate, in equal distances, for a length, and adds
-// the round. do sends one on a connection of its own for each worker.
-func (a *Arrival) arrive(length time.Duration, workers int, do func(worker, i int) error) error {
+// A round is what one measurement at a fixed rate came to, in ms.
+type round struct {
+	P50, P99, P999, Late99 float64
+	Count                  int64
+}
+
+// arrive sends requests at a rate, in equal distances, for a length. do sends
+// one on a connection of its own for each worker.
+func arrive(rate float64, length time.Duration, workers int, do func(worker, i int) error) (*round, error) {
 	type turn struct {
 		i   int
 		due time.Duration // since began
 	}
-	n := max(int(a.Rate*length.Seconds()), 1)
-	distance := time.Duration(float64(time.Second) / a.Rate)
+	n := max(int(rate*length.Seconds()), 1)
+	distance := time.Duration(float64(time.Second) / rate)
 	turns := make(chan turn, n) // all of them: the generator never waits for an answer
 	late := newHistogram()
 	took := make([]*hdrhistogram.Histogram, workers)
@@ -73,34 +79,68 @@ func (a *Arrival) arrive(length time.Duration, workers int, do func(worker, i in
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		defer close(turns)
-		for i := range n {
+		for i := 0; i < n && failed.Load() == nil; i++ {
 			due := time.Duration(i) * distance
-			for {
-				wait := due - time.Since(began)
-				if wait <= 0 {
-					break
-				}
+			for wait := due - time.Since(began); wait > 0; wait = due - time.Since(began) {
 				pause(wait)
 			}
 			record(late, time.Since(began)-due)
 			turns <- turn{i, due}
-			if failed.Load() != nil {
-				return
-			}
 		}
 	})
 	wg.Wait()
 	if err := failed.Load(); err != nil {
-		return *err
+		return nil, *err
 	}
 	all := newHistogram()
 	for _, h := range took {
 		all.Merge(h)
 	}
 	ms := func(h *hdrhistogram.Histogram, p float64) float64 { return float64(h.ValueAtPercentile(p)) / 1000 }
-	a.Count += all.TotalCount()
-	a.P50s, a.P99s, a.P999s = append(a.P50s, ms(all, 50)), append(a.P99s, ms(all, 99)), append(a.P999s, ms(all, 99.9))
-	a.Late99s = append(a.Late99s, ms(late, 99))
+	return &round{ms(all, 50), ms(all, 99), ms(all, 99.9), ms(late, 99), all.TotalCount()}, nil
+}
+
+// Traffic is what another process sends: in this one the requests would wait for
+// the scheduler of the server that they are to measure.
+type traffic struct {
+	Address       string
+	Authorization string
+	Paths         []string // asked for in turn
+	Lengths       []int    // of their answers
+	Insert        bool     // documents are sent to the first path instead
+	Rate          float64
+	Length        time.Duration
+}
+
+// send is the work of that process.
+func (l *traffic) send() (*round, error) {
+	clients := make([]*client, openMost)
+	for i := range clients {
+		clients[i] = newClient(l.Address, l.Authorization)
+		if err := clients[i].dial(); err != nil {
+			return nil, err
+		}
+	}
+	defer closeAll(clients)
+	return arrive(l.Rate, l.Length, openMost, func(w, i int) error {
+		if l.Insert {
+			return insert(clients[w], l.Paths[0], i)
+		}
+		k := i % len(l.Paths)
+		return get(clients[w], l.Paths[k], l.Lengths[k])
+	})
+}
+
+// measure takes a round in another process.
+func (a *Arrival) measure(b *run, l traffic) error {
+	l.Rate = a.Rate
+	r := new(round)
+	if err := b.inChild("traffic", &l, r); err != nil {
+		return err
+	}
+	a.Count += r.Count
+	a.P50s, a.P99s, a.P999s = append(a.P50s, r.P50), append(a.P99s, r.P99), append(a.P999s, r.P999)
+	a.Late99s = append(a.Late99s, r.Late99)
 	a.P50, a.P99, a.P999, a.Late99 = median(a.P50s), median(a.P99s), median(a.P999s), median(a.Late99s)
 	return nil
 }
@@ -109,26 +149,27 @@ func (a *Arrival) arrive(length time.Duration, workers int, do func(worker, i in
 // would be of a few requests only.
 const slowest = 50
 
-// arrivals measures a query at parts of its closed loop's rate.
+// traffic is that of the query's requests.
+func (q *query) traffic(s *server, length time.Duration) traffic {
+	l := traffic{Address: s.address, Authorization: q.asks[0].who.authorization, Paths: q.paths, Length: length}
+	for _, want := range q.want {
+		l.Lengths = append(l.Lengths, len(want))
+	}
+	return l
+}
+
+// arrivals measures queries at parts of their closed loop's rate.
 func (b *run) arrivals(s *server, queries []*query) error {
-	clients := make([][]*client, len(queries))
-	for k, q := range queries {
-		rate := median(q.report.Ours)
-		if rate < slowest {
-			continue
-		}
-		clients[k] = q.connect(s, openMost)
-		defer closeAll(clients[k])
-		for _, of := range []float64{0.3, 0.6} {
-			q.report.Open = append(q.report.Open, &Arrival{Rate: rate * of, Of: of})
+	for _, q := range queries {
+		if rate := median(q.report.Ours); rate >= slowest {
+			q.report.Open = []*Arrival{{Rate: rate * 0.3, Of: 0.3}, {Rate: rate * 0.6, Of: 0.6}}
 		}
 	}
 	for range b.Rounds {
-		for k, q := range queries {
+		for _, q := range queries {
 			for _, a := range q.report.Open {
-				err := a.arrive(b.Length, openMost, func(w, i int) error { return q.call(clients[k][w], i) })
-				if err != nil {
-					return err
+				if err := a.measure(b, q.traffic(s, b.Length)); err != nil {
+					return fmt.Errorf("%s at %.0f/s: %w", q.name, a.Rate, err)
 				}
 			}
 		}
@@ -144,29 +185,20 @@ type Beside struct {
 	Write  *Arrival `json:"write"` // the writes themselves
 }
 
-// beside measures q at a third of its rate, alone and while entities are
-// inserted into the same collection that its user does not see.
-func (b *run) beside(s *server, q *query, writer *person, insert func(c *client, i int) error) (*Beside, error) {
+// beside measures q at a third of its rate, alone and while the writer inserts
+// entities at path that q's user does not see.
+func (b *run) beside(s *server, q *query, writer *person, path string) (*Beside, error) {
 	rate := median(q.report.Ours) * 0.3
 	r := &Beside{Writes: b.Writes, Rest: &Arrival{Rate: rate, Of: 0.3}, Under: &Arrival{Rate: rate, Of: 0.3}, Write: &Arrival{Rate: b.Writes}}
-	readers := q.connect(s, openMost)
-	defer closeAll(readers)
-	writers := make([]*client, openMost)
-	for i := range writers {
-		writers[i] = newClient(s.address, writer.authorization)
-	}
-	defer closeAll(writers)
-	read := func(w, i int) error { return q.call(readers[w], i) }
-	length := 2 * b.Length
+	reads := q.traffic(s, 2*b.Length)
+	writes := traffic{Address: s.address, Authorization: writer.authorization, Paths: []string{path}, Insert: true, Length: 2 * b.Length}
 	for range b.Rounds {
-		if err := r.Rest.arrive(length, openMost, read); err != nil {
+		if err := r.Rest.measure(b, reads); err != nil {
 			return nil, fmt.Errorf("at rest: %w", err)
 		}
 		written := make(chan error, 1)
-		go func() {
-			written <- r.Write.arrive(length, openMost, func(w, i int) error { return insert(writers[w], i) })
-		}()
-		err := r.Under.arrive(length, openMost, read)
+		go func() { written <- r.Write.measure(b, writes) }()
+		err := r.Under.measure(b, reads)
 		if e := <-written; err == nil {
 			err = e
 		}

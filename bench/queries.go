@@ -111,47 +111,37 @@ func (q *query) check(s *server) error {
 	return nil
 }
 
-// call sends the request of turn i. The answer has the right length at least.
-func (q *query) call(c *client, i int) error {
-	k := i % len(q.paths)
-	status, body, err := c.do("GET", q.paths[k], nil)
-	if err == nil && (status != 200 || len(body) != len(q.want[k])) {
-		err = fmt.Errorf("%s: status %d, %d bytes, want %d", q.name, status, len(body), len(q.want[k]))
+// get asks for a path. The answer has the right length at least.
+func get(c *client, path string, length int) error {
+	status, body, err := c.do("GET", path, nil)
+	if err == nil && (status != 200 || len(body) != length) {
+		err = fmt.Errorf("%s: status %d, %d bytes, want %d", path, status, len(body), length)
 	}
 	return err
 }
 
-// connect opens what so many connections to the server need.
-func (q *query) connect(s *server, n int) []*client {
-	clients := make([]*client, n)
-	for i := range clients {
-		clients[i] = newClient(s.address, q.asks[0].who.authorization)
-	}
-	return clients
-}
-
-// closed is the rate over the connections, each of which asks when it was
-// answered.
-func (b *run) closed(s *server, q *query) (float64, error) {
-	clients := q.connect(s, b.Connections)
-	defer closeAll(clients)
-	return b.loop(len(clients), func(w, i int) error { return q.call(clients[w], i) })
-}
-
-// floor is the same for the static reply, with a request as long.
-func (b *run) floor(q *query) (float64, error) {
+// closed is the rate at an address over the connections, each of which asks
+// again when it was answered.
+func (b *run) closed(address string, q *query, paths []string, want [][]byte) (float64, error) {
 	clients := make([]*client, b.Connections)
 	for i := range clients {
-		clients[i] = newClient(q.static.address, q.asks[0].who.authorization)
+		clients[i] = newClient(address, q.asks[0].who.authorization)
 	}
 	defer closeAll(clients)
-	return b.loop(len(clients), func(w, _ int) error {
-		status, body, err := clients[w].do("GET", q.paths[0], nil)
-		if err == nil && (status != 200 || len(body) != len(q.want[0])) {
-			err = fmt.Errorf("static: status %d, %d bytes", status, len(body))
-		}
-		return err
+	return b.loop(len(clients), func(w, i int) error {
+		k := i % len(paths)
+		return get(clients[w], paths[k], len(want[k]))
 	})
+}
+
+// ours is the rate of the server, floor that of the static reply to a request
+// as long.
+func (b *run) ours(s *server, q *query) (float64, error) {
+	return b.closed(s.address, q, q.paths, q.want)
+}
+
+func (b *run) floor(q *query) (float64, error) {
+	return b.closed(q.static.address, q, q.paths[:1], q.want[:1])
 }
 
 const (
@@ -167,7 +157,7 @@ func (b *run) settle(s *server, q *query) error {
 	short.Length = max(b.Length/5, 20*time.Millisecond)
 	var rates []float64
 	for range settleWindows {
-		rate, err := short.closed(s, q)
+		rate, err := short.ours(s, q)
 		if err != nil {
 			return err
 		}

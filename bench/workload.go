@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"postern/acl"
@@ -120,6 +121,7 @@ func (b *run) set(r *SetReport, d *dataset, dir string) error {
 	}
 	// What is measured was read from the disk, as it would be in use.
 	s.close()
+	debug.FreeOSMemory()
 	if d.kind == private {
 		if r.Memory, r.Start, err = b.holding(dir, queries, loaded); err != nil {
 			return err
@@ -190,7 +192,7 @@ func (b *run) measure(s *server, queries []*query) error {
 			if err != nil {
 				return err
 			}
-			rate, err := b.closed(s, q)
+			rate, err := b.ours(s, q)
 			if err != nil {
 				return err
 			}
@@ -204,15 +206,8 @@ func (b *run) measure(s *server, queries []*query) error {
 // that the oracle does not know.
 func (b *run) changes(r *SetReport, s *server, d *dataset, q1 *query, writer *person, dir string) error {
 	path := "/appdata/" + appKey + "/" + string(d.kind)
-	insert := func(c *client, i int) error {
-		status, body, err := c.do("POST", path, document(i))
-		if err == nil && status != 201 {
-			err = fmt.Errorf("status %d %s", status, body)
-		}
-		return err
-	}
 	var err error
-	if r.Beside, err = b.beside(s, q1, writer, insert); err != nil {
+	if r.Beside, err = b.beside(s, q1, writer, path); err != nil {
 		return err
 	}
 	if err := q1.check(s); err != nil {
@@ -225,7 +220,7 @@ func (b *run) changes(r *SetReport, s *server, d *dataset, q1 *query, writer *pe
 			clients[i] = newClient(s.address, writer.authorization)
 		}
 		defer closeAll(clients)
-		return b.loop(len(clients), func(w, i int) error { return insert(clients[w], i) })
+		return b.loop(len(clients), func(w, i int) error { return insert(clients[w], path, i) })
 	}}
 	if err := b.interleave([]*series{floor, inserts}); err != nil {
 		return err
@@ -233,6 +228,15 @@ func (b *run) changes(r *SetReport, s *server, d *dataset, q1 *query, writer *pe
 	sync, q6 := floor.figure("/s"), inserts.figure("/s")
 	r.SyncRate, r.Inserts = &sync, &q6
 	return b.touch(r, s, d)
+}
+
+// insert makes an entity of the i-th document.
+func insert(c *client, path string, i int) error {
+	status, body, err := c.do("POST", path, document(i))
+	if err == nil && status != 201 {
+		err = fmt.Errorf("status %d %s", status, body)
+	}
+	return err
 }
 
 // touch makes the changes that must not cost what the collection has entities.
