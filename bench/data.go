@@ -32,7 +32,6 @@ func (k kind) level() acl.Level {
 }
 
 const (
-	scores     = 1_000_000 // score is below
 	categories = 50
 	tenth      = 10        // entities that the user ten sees
 	hiddenOf   = 100       // one in so many is, or is not, for everybody
@@ -49,6 +48,10 @@ type dataset struct {
 	users, groups int // besides the users half and ten
 	hide          func(i int) bool
 }
+
+// top is what scores are below: about two entities have the same, so that ties
+// are in every page.
+func (d *dataset) top() int { return d.n / 2 }
 
 // The two users who are not drawn like the others.
 func (d *dataset) half() int { return d.users }
@@ -86,7 +89,7 @@ func (d *dice) chance(p float64) bool { return float64(d.Uint64()>>11)/(1<<53) <
 // at makes entity i.
 func (d *dataset) at(i int, e *item) {
 	r := newDice(d.seed, string(d.kind), i)
-	*e = item{score: r.below(scores), category: r.below(categories), creator: r.below(d.users)}
+	*e = item{score: r.below(d.top()), category: r.below(categories), creator: r.below(d.users)}
 	if d.kind == shared {
 		if r.below(hiddenOf) == 0 {
 			e.gr = "false"

@@ -40,7 +40,8 @@ type Start struct {
 // The names under which the engine shows its index, sums over all labels.
 const (
 	metricIndexBytes  = "postern_index_bytes"
-	metricIndexOrders = "postern_index_orders"
+	metricIndexOrders = "postern_index_orders"        // that are built, creation's and the id's among them
+	metricBuilding    = "postern_index_building"      // what is being built
 	metricTouched     = "postern_index_touched_total" // entities that a change has touched in an index
 )
 
@@ -123,9 +124,9 @@ func (b *run) fillMemory(c *child, queries []*query, m *Memory) error {
 		if err := q.check(there); err != nil {
 			return err
 		}
-		if err := b.settle(there, q); err != nil {
-			return err
-		}
+	}
+	if err := b.warm(there, queries); err != nil {
+		return err
 	}
 	busy, err := resident(c.cmd.Process.Pid)
 	if err != nil {

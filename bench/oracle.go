@@ -250,10 +250,10 @@ func (o *oracle) compareAll(s *server, people []*person) (int, error) {
 			case 0:
 				f.category = rng.IntN(categories)
 			case 1:
-				f.from = rng.IntN(scores)
-				f.to = f.from + 1 + rng.IntN(scores/3)
+				f.from = rng.IntN(o.top())
+				f.to = f.from + 1 + rng.IntN(o.top()/3)
 			case 2:
-				f.category, f.to = rng.IntN(categories), 1+rng.IntN(scores)
+				f.category, f.to = rng.IntN(categories), 1+rng.IntN(o.top())
 			case 3:
 				f = nil
 			}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -78,7 +77,7 @@ func (o *oracle) queries(people map[string]*person) []*query {
 		one("q3", "a count, 1 % visible", ask{who: ordinary, count: true}),
 		one("q3half", "a count, 50 % visible", ask{who: half, count: true}),
 		one("q4cat", "100 of one category in fifty", ask{who: ordinary, filter: &filter{category: 7}, limit: 100}),
-		one("q4rng", "100 by score out of a tenth of the scores", ask{who: ordinary, filter: &filter{category: -1, from: scores * 45 / 100, to: scores * 55 / 100}, order: "score", limit: 100}),
+		one("q4rng", "100 by score out of a tenth of the scores", ask{who: ordinary, filter: &filter{category: -1, from: o.top() * 45 / 100, to: o.top() * 55 / 100}, order: "score", limit: 100}),
 		byID,
 		one("q8", "the first 100 by score, 50 % visible", ask{who: half, order: "score", limit: 100}),
 	}
@@ -142,39 +141,6 @@ func (b *run) ours(s *server, q *query) (float64, error) {
 
 func (b *run) floor(q *query) (float64, error) {
 	return b.closed(q.static.address, q, q.paths[:1], q.want[:1])
-}
-
-const (
-	settleWindows = 40   // at most, before it is said that a query does not settle
-	settleWithin  = 1.15 // the largest of three rates against the smallest
-)
-
-// settle repeats a query until its rate stays: what the engine builds behind
-// repeated queries is then built. It is bounded.
-func (b *run) settle(s *server, q *query) error {
-	began := time.Now()
-	short := *b
-	short.Length = max(b.Length/5, 20*time.Millisecond)
-	var rates []float64
-	for range settleWindows {
-		rate, err := short.ours(s, q)
-		if err != nil {
-			return err
-		}
-		rates = append(rates, rate)
-		if n := len(rates); n >= 3 {
-			last := rates[n-3:]
-			if max(last[0], last[1], last[2]) <= settleWithin*min(last[0], last[1], last[2]) {
-				q.report.Settled = true
-				break
-			}
-		}
-		if time.Since(began) > 20*b.Length {
-			break
-		}
-	}
-	q.report.WarmUp = time.Since(began).Seconds()
-	return nil
 }
 
 type static struct {

@@ -66,6 +66,14 @@ func openServer(dir string) (*server, error) {
 	s.address = l.Addr().String()
 	s.http = engine.NewServer(s.engine, false)
 	s.http.Serve(l, func(err error) { fmt.Fprintln(os.Stderr, "serving:", err) })
+	// Serve returns before it accepts, and a server that is stopped in between
+	// would not end.
+	c := newClient(s.address, "")
+	defer c.close()
+	if status, _, err := c.do("GET", "/-/live", nil); err != nil || status != 200 {
+		s.close()
+		return nil, fmt.Errorf("it does not serve: status %d %w", status, err)
+	}
 	return s, nil
 }
 

@@ -130,14 +130,16 @@ func (b *run) set(r *SetReport, d *dataset, dir string) error {
 	if s, err = openServer(dir); err != nil {
 		return err
 	}
-	warm := 0.0
 	for _, q := range queries {
 		if err := q.check(s); err != nil {
 			return err
 		}
-		if err := b.settle(s, q); err != nil {
-			return err
-		}
+	}
+	if err := b.warm(s, queries); err != nil {
+		return err
+	}
+	warm := 0.0
+	for _, q := range queries {
 		warm += q.report.WarmUp
 	}
 	b.printf(", warm after %.1f s", warm)
