@@ -1,6 +1,9 @@
 package bench
 
-import "time"
+import (
+	"io"
+	"time"
+)
 
 // Hide keeps entities of the private data set from the oracle.
 func (o *Options) Hide(hide func(i int) bool) { o.hide = hide }
@@ -13,3 +16,9 @@ func Arrive(rate float64, length time.Duration, workers int, do func(worker, i i
 	}
 	return r.P50, r.Count, nil
 }
+
+// Judge makes the gates of a report as a run does.
+func (r *Report) Judge(out io.Writer) { (&run{out: out, report: r}).judge() }
+
+// Outcome is the last column.
+func (g *Gate) Outcome() string { return g.outcome() }

@@ -16,17 +16,17 @@ type Memory struct {
 	Anonymous float64  `json:"anonymous"` // ... after a collection
 	Files     float64  `json:"files"`     // mapped from files
 	Raw       int64    `json:"raw"`       // JSON of the entities
+	Grants    int64    `json:"grants"`    // of the data set
 	Index     *float64 `json:"index"`     // as the engine says, null: it does not
-	Orders    *float64 `json:"orders"`
-	Grants    int64    `json:"grants"`
+	Postings  *float64 `json:"postings"`  // likewise
 }
 
 // perGrant is the index's bytes per grant and order.
 func (m *Memory) perGrant() (float64, bool) {
-	if m.Index == nil || m.Orders == nil || *m.Orders == 0 || m.Grants == 0 {
+	if m.Index == nil || m.Postings == nil || *m.Postings == 0 {
 		return 0, false
 	}
-	return *m.Index / float64(m.Grants) / *m.Orders, true
+	return *m.Index / *m.Postings, true
 }
 
 // Start is how long a server takes to open a filled directory, in seconds.
@@ -39,10 +39,10 @@ type Start struct {
 
 // The names under which the engine shows its index, sums over all labels.
 const (
-	metricIndexBytes  = "postern_index_bytes"
-	metricIndexOrders = "postern_index_orders"        // that are built, creation's and the id's among them
-	metricBuilding    = "postern_index_building"      // what is being built
-	metricTouched     = "postern_index_touched_total" // entities that a change has touched in an index
+	metricIndexBytes = "postern_index_bytes"         // of postings
+	metricPostings   = "postern_index_postings"      // one a grant and order
+	metricBuilding   = "postern_index_building"      // what is being built
+	metricTouched    = "postern_index_touched_total" // entities that a change has touched in an index
 )
 
 // scrape returns the sum of a metric, nil when the server has none of the name.
@@ -143,7 +143,7 @@ func (b *run) fillMemory(c *child, queries []*query, m *Memory) error {
 	if m.Index, err = scrape(c.Address, metricIndexBytes); err != nil {
 		return err
 	}
-	m.Orders, err = scrape(c.Address, metricIndexOrders)
+	m.Postings, err = scrape(c.Address, metricPostings)
 	return err
 }
 

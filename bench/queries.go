@@ -48,9 +48,7 @@ func (q *QueryReport) ratio() float64 {
 // queries are those of a data set. A query by id takes several entities in turn.
 func (o *oracle) queries(people map[string]*person) []*query {
 	one := func(name, what string, a ask) *query {
-		if a.id == 0 {
-			a.id = -1
-		}
+		a.id = -1 // no list of these is by id
 		return &query{name: name, what: what, asks: []*ask{&a}}
 	}
 	ordinary, half, ten, all := people["ordinary"], people["half"], people["ten"], people["master"]
