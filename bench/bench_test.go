@@ -67,7 +67,7 @@ func TestRun(t *testing.T) {
 				t.Errorf("%s of %d: %+v", q.Name, set.Entities, q)
 			}
 			for _, a := range q.Open {
-				if a.Count == 0 || a.P50 > a.P99 || a.P99 > a.P999 {
+				if a.Count == 0 || a.P50 > a.P99 || a.P99 > a.P999 || a.Reached <= 0 || a.Reached > a.Rate*1.01 || q.OpenFloor.Count == 0 {
 					t.Errorf("%s of %d at %.0f/s: %+v", q.Name, set.Entities, a.Rate, a)
 				}
 			}

@@ -34,6 +34,7 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 		}
 		return fmt.Sprintf("%.3g", *v)
 	},
+	"full":   func(a *Arrival) bool { return a.full() },
 	"median": median,
 	"ratio":  func(q *QueryReport) string { return fmt.Sprintf("%.3f", q.ratio()) },
 	"mib":    func(bytes any) string { return fmt.Sprintf("%.0f", mib(toFloat(bytes))) },
@@ -58,7 +59,7 @@ Server, floors and clients share the machine, so ratios count and absolute times
 {{range .R.Workloads}}<h2>{{.Entities}} entities</h2>
 <p>{{.Answers}} answers were compared with the oracle.{{with .Memory}} Anonymous memory {{mib .Anonymous}} MiB, mapped files {{mib .Files}} MiB, raw JSON {{mib .Raw}} MiB.{{end}}</p>
 <table><tr><th>query<th>ours/s<th>static/s<th>ratio<th>visible<th>bytes<th>p50, p99, p99.9 ms at 30 %<th>... at 60 %<th></tr>
-{{range .Queries}}<tr><td>{{.Name}}<td>{{printf "%.0f" (median .Ours)}}<td>{{printf "%.0f" (median .Static)}}<td>{{ratio .}}<td>{{printf "%.4f" .Visible}}<td>{{.Bytes}}{{range .Open}}<td>{{printf "%.2f %.2f %.2f" .P50 .P99 .P999}}{{else}}<td><td>{{end}}<td class="t">{{.What}}</tr>
+{{range .Queries}}<tr><td>{{.Name}}<td>{{printf "%.0f" (median .Ours)}}<td>{{printf "%.0f" (median .Static)}}<td>{{ratio .}}<td>{{printf "%.4f" .Visible}}<td>{{.Bytes}}{{range .Open}}<td>{{printf "%.2f %.2f %.2f" .P50 .P99 .P999}}{{if full .}}, growing{{end}}{{else}}<td><td>{{end}}<td class="t">{{.What}}</tr>
 {{end}}</table>
 {{end}}
 {{if .R.Writes}}<h2>Durable writes</h2><table>{{range .R.Writes}}<tr><td>{{.Name}}<td>{{printf "%.0f" .Value}} {{.Unit}}</tr>{{end}}</table>{{end}}

@@ -14,17 +14,32 @@ import (
 // from the moment at which a request was to be sent, whether it could be or not,
 // until its answer was read; the median of the rounds' percentiles.
 type Arrival struct {
-	Rate    float64   `json:"rate"` // a second, as intended
-	Of      float64   `json:"of"`   // ... in parts of the closed loop's, 0: given
-	P50     float64   `json:"p50"`
-	P99     float64   `json:"p99"`
-	P999    float64   `json:"p999"`
-	Late99  float64   `json:"late99"` // how late the generator itself was
-	Count   int64     `json:"count"`  // requests of all rounds
-	P50s    []float64 `json:"p50s"`
-	P99s    []float64 `json:"p99s"`
-	P999s   []float64 `json:"p999s"`
-	Late99s []float64 `json:"late99s"`
+	Rate     float64   `json:"rate"` // a second, as intended
+	Of       float64   `json:"of"`   // ... in parts of the closed loop's, 0: given
+	P50      float64   `json:"p50"`
+	P99      float64   `json:"p99"`
+	P999     float64   `json:"p999"`
+	Late99   float64   `json:"late99"`  // how late the generator itself was
+	Reached  float64   `json:"reached"` // answers a second until the last one came
+	Count    int64     `json:"count"`   // requests of all rounds
+	P50s     []float64 `json:"p50s"`
+	P99s     []float64 `json:"p99s"`
+	P999s    []float64 `json:"p999s"`
+	Late99s  []float64 `json:"late99s"`
+	Reacheds []float64 `json:"reacheds"`
+}
+
+// full tells whether the server did not keep up: the percentiles are then of a
+// queue that grows.
+func (a *Arrival) full() bool { return a.Reached < 0.95*a.Rate }
+
+// text is p50, p99 and p99.9 with the generator's own delay.
+func (a *Arrival) text() string {
+	mark := " "
+	if a.full() {
+		mark = "+"
+	}
+	return fmt.Sprintf("%7.2f %7.2f %7.2f (%5.2f)%s", a.P50, a.P99, a.P999, a.Late99, mark)
 }
 
 const (
@@ -43,6 +58,7 @@ func record(h *hdrhistogram.Histogram, d time.Duration) {
 // A round is what one measurement at a fixed rate came to, in ms.
 type round struct {
 	P50, P99, P999, Late99 float64
+	Reached                float64 // answers a second
 	Count                  int64
 }
 
@@ -89,6 +105,7 @@ func arrive(rate float64, length time.Duration, workers int, do func(worker, i i
 		}
 	})
 	wg.Wait()
+	whole := max(time.Since(began), time.Duration(n)*distance)
 	if err := failed.Load(); err != nil {
 		return nil, *err
 	}
@@ -97,7 +114,7 @@ func arrive(rate float64, length time.Duration, workers int, do func(worker, i i
 		all.Merge(h)
 	}
 	ms := func(h *hdrhistogram.Histogram, p float64) float64 { return float64(h.ValueAtPercentile(p)) / 1000 }
-	return &round{ms(all, 50), ms(all, 99), ms(all, 99.9), ms(late, 99), all.TotalCount()}, nil
+	return &round{ms(all, 50), ms(all, 99), ms(all, 99.9), ms(late, 99), float64(n) / whole.Seconds(), all.TotalCount()}, nil
 }
 
 // Traffic is what another process sends: in this one the requests would wait for
@@ -140,8 +157,9 @@ func (a *Arrival) measure(b *run, l traffic) error {
 	}
 	a.Count += r.Count
 	a.P50s, a.P99s, a.P999s = append(a.P50s, r.P50), append(a.P99s, r.P99), append(a.P999s, r.P999)
-	a.Late99s = append(a.Late99s, r.Late99)
+	a.Late99s, a.Reacheds = append(a.Late99s, r.Late99), append(a.Reacheds, r.Reached)
 	a.P50, a.P99, a.P999, a.Late99 = median(a.P50s), median(a.P99s), median(a.P999s), median(a.Late99s)
+	a.Reached = median(a.Reacheds)
 	return nil
 }
 
@@ -163,10 +181,18 @@ func (b *run) arrivals(s *server, queries []*query) error {
 	for _, q := range queries {
 		if rate := median(q.report.Ours); rate >= slowest {
 			q.report.Open = []*Arrival{{Rate: rate * 0.3, Of: 0.3}, {Rate: rate * 0.6, Of: 0.6}}
+			q.report.OpenFloor = &Arrival{Rate: rate * 0.3, Of: 0.3}
 		}
 	}
 	for range b.Rounds {
 		for _, q := range queries {
+			if a := q.report.OpenFloor; a != nil {
+				t := q.traffic(s, b.Length)
+				t.Address, t.Paths, t.Lengths = q.static.address, t.Paths[:1], t.Lengths[:1]
+				if err := a.measure(b, t); err != nil {
+					return fmt.Errorf("%s's floor at %.0f/s: %w", q.name, a.Rate, err)
+				}
+			}
 			for _, a := range q.report.Open {
 				if err := a.measure(b, q.traffic(s, b.Length)); err != nil {
 					return fmt.Errorf("%s at %.0f/s: %w", q.name, a.Rate, err)

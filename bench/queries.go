@@ -24,16 +24,17 @@ type query struct {
 
 // A QueryReport is what was measured of a query.
 type QueryReport struct {
-	Name    string     `json:"name"`
-	What    string     `json:"what"`
-	Order   bool       `json:"order"`   // a page by score
-	Visible float64    `json:"visible"` // part of the entities that the requester sees
-	Bytes   int        `json:"bytes"`   // of the (first) answer
-	WarmUp  float64    `json:"warmUpSeconds"`
-	Settled bool       `json:"settled"`
-	Static  []float64  `json:"static"` // requests a second of the floor, a round each
-	Ours    []float64  `json:"ours"`
-	Open    []*Arrival `json:"open,omitempty"`
+	Name      string     `json:"name"`
+	What      string     `json:"what"`
+	Order     bool       `json:"order"`   // a page by score
+	Visible   float64    `json:"visible"` // part of the entities that the requester sees
+	Bytes     int        `json:"bytes"`   // of the (first) answer
+	WarmUp    float64    `json:"warmUpSeconds"`
+	Settled   bool       `json:"settled"`
+	Static    []float64  `json:"static"` // requests a second of the floor, a round each
+	Ours      []float64  `json:"ours"`
+	Open      []*Arrival `json:"open,omitempty"`
+	OpenFloor *Arrival   `json:"openFloor,omitempty"` // the floor at the rate of the first of these
 }
 
 // ratio is the median over the rounds of ours against the floor of the same round.

@@ -290,11 +290,14 @@ func mib(bytes float64) float64 { return bytes / (1 << 20) }
 
 // showSet prints what the gates do not tell.
 func (b *run) showSet(r *SetReport) {
-	b.printf("  %-7s %9s %9s %6s   %-34s %s\n", "", "ours/s", "static/s", "ratio", "at 30 %: p50, p99, p99.9 ms (late)", "at 60 %")
+	b.printf("  %-7s %9s %9s %6s  %-33s  %-33s  %s\n", "", "ours/s", "static/s", "ratio", "at 30 %: p50 p99 p99.9 ms (late)", "at 60 % (+: the queue grew)", "static, at the 30 %")
 	for _, q := range r.Queries {
 		b.printf("  %-7s %9.0f %9.0f %6.3f  ", q.Name, median(q.Ours), median(q.Static), q.ratio())
 		for _, a := range q.Open {
-			b.printf(" %7.2f %7.2f %7.2f (%6.2f)  ", a.P50, a.P99, a.P999, a.Late99)
+			b.printf("%s  ", a.text())
+		}
+		if q.OpenFloor != nil {
+			b.printf("%s", q.OpenFloor.text())
 		}
 		if !q.Settled {
 			b.printf(" did not settle in %.0f s", q.WarmUp)
