@@ -22,3 +22,8 @@ func (r *Report) Judge(out io.Writer) { (&run{out: out, report: r}).judge() }
 
 // Outcome is the last column.
 func (g *Gate) Outcome() string { return g.outcome() }
+
+var (
+	Scrape          = scrape
+	RemoveSnapshots = removeSnapshots
+)

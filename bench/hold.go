@@ -151,7 +151,7 @@ func (b *run) fillMemory(c *child, queries []*query, m *Memory) error {
 // is named a snapshot below the directory.
 func removeSnapshots(dir string) ([]string, error) {
 	var found []string
-	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !strings.Contains(strings.ToLower(filepath.Base(path)), "snapshot") || path == dir {
 			return err
 		}
@@ -160,7 +160,10 @@ func removeSnapshots(dir string) ([]string, error) {
 		if err := os.RemoveAll(path); err != nil {
 			return err
 		}
-		return fs.SkipDir
+		if entry.IsDir() {
+			return fs.SkipDir
+		}
+		return nil
 	})
 	return found, err
 }
