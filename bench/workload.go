@@ -186,19 +186,44 @@ func (b *run) compare(r *SetReport, o *oracle, s *server, people []*person) erro
 	return nil
 }
 
-// measure takes the rounds of all queries, each beside its floor.
+// A tally is a rate that is measured in slices.
+type tally struct{ calls, seconds float64 }
+
+func (t *tally) add(slice func() (float64, error)) error {
+	began := time.Now()
+	rate, err := slice()
+	took := time.Since(began).Seconds()
+	t.calls, t.seconds = t.calls+rate*took, t.seconds+took
+	return err
+}
+
+func (t *tally) rate() float64 { return t.calls / t.seconds }
+
+// measure takes the rounds of all queries, each beside its floor. A round is cut
+// into slices that take turns, so that what else the machine does for a moment
+// falls on all of them.
 func (b *run) measure(s *server, queries []*query) error {
+	short := *b
+	short.Length = max(b.Length/5, time.Millisecond)
 	for range b.Rounds {
-		for _, q := range queries {
-			floor, err := b.floor(q)
-			if err != nil {
-				return err
+		floor, ours := make([]tally, len(queries)), make([]tally, len(queries))
+		for unfinished := true; unfinished; {
+			unfinished = false
+			for k, q := range queries {
+				if ours[k].seconds >= b.Length.Seconds() {
+					continue
+				}
+				unfinished = true
+				if err := floor[k].add(func() (float64, error) { return short.floor(q) }); err != nil {
+					return err
+				}
+				if err := ours[k].add(func() (float64, error) { return short.ours(s, q) }); err != nil {
+					return err
+				}
 			}
-			rate, err := b.ours(s, q)
-			if err != nil {
-				return err
-			}
-			q.report.Static, q.report.Ours = append(q.report.Static, floor), append(q.report.Ours, rate)
+		}
+		for k, q := range queries {
+			q.report.Static, q.report.Ours = append(q.report.Static, floor[k].rate()), append(q.report.Ours, ours[k].rate())
 		}
 	}
 	return b.arrivals(s, queries)
