@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bufio"
@@ -16,13 +16,8 @@ import (
 
 // process measures the binary as it is run: its size, how soon it answers on
 // an empty directory and on a filled one, and what it holds when idle.
-func process(dir string) error {
-	binary := filepath.Join(dir, "postern")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "postern")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("building: %w\n%s", err, out)
-	}
+func process(b *run, dir string) error {
+	binary, n := b.Program, b.Entities[0]
 	info, err := os.Stat(binary)
 	if err != nil {
 		return err
@@ -33,12 +28,12 @@ func process(dir string) error {
 	if err != nil {
 		return err
 	}
-	err = s.fill("reads", *entities, s.users)
+	err = s.fill("reads", n, s.users)
 	s.close()
 	if err != nil {
 		return err
 	}
-	for i := range *rounds {
+	for i := range b.Rounds {
 		took, rss, err := startAndStop(binary, filepath.Join(dir, "empty"+strconv.Itoa(i)))
 		if err != nil {
 			return err
@@ -49,12 +44,17 @@ func process(dir string) error {
 		}
 		full, held = append(full, took.Seconds()), append(held, rss)
 	}
-	fmt.Printf("process (medians of %d rounds)\n", *rounds)
-	fmt.Printf("  %-40s %6.1f MB\n", "binary", float64(info.Size())/1e6)
-	fmt.Printf("  %-40s %6.3f s\n", "ready on an empty directory after", median(empty))
-	fmt.Printf("  %-40s %6.1f MiB\n", "resident when idle", median(idle))
-	fmt.Printf("  %-40s %6.3f s\n", fmt.Sprintf("ready on %d entities after", *entities), median(full))
-	fmt.Printf("  %-40s %6.1f MiB\n", "resident then", median(held))
+	b.report.Process = []Figure{
+		{Name: "binary", Unit: "MB", Value: float64(info.Size()) / 1e6},
+		{Name: "ready on an empty directory after", Unit: "s", Value: median(empty), Rounds: empty},
+		{Name: "resident when idle", Unit: "MiB", Value: median(idle), Rounds: idle},
+		{Name: fmt.Sprintf("ready on %d entities after", n), Unit: "s", Value: median(full), Rounds: full},
+		{Name: "resident then", Unit: "MiB", Value: median(held), Rounds: held},
+	}
+	b.printf("process (medians of %d rounds)\n", b.Rounds)
+	for _, f := range b.report.Process {
+		b.printf("  %-40s %8.3f %s\n", f.Name, f.Value, f.Unit)
+	}
 	return nil
 }
 
@@ -75,7 +75,7 @@ func startAndStop(binary, dir string) (time.Duration, float64, error) {
 	for lines.Scan() && !strings.Contains(lines.Text(), "msg=serving") {
 	}
 	took := time.Since(began)
-	rss, err := resident(cmd.Process.Pid)
+	m, err := resident(cmd.Process.Pid)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -83,20 +83,30 @@ func startAndStop(binary, dir string) (time.Duration, float64, error) {
 		return 0, 0, err
 	}
 	_, _ = io.Copy(io.Discard, log)
-	return took, rss, cmd.Wait()
+	return took, m.all / (1 << 20), cmd.Wait()
 }
 
-// resident reads the resident set of a process where the system shows it.
-func resident(pid int) (float64, error) {
+// memory is what a process holds, in bytes; zeros where the system does not
+// show it.
+type memory struct{ all, anonymous, file float64 }
+
+// resident reads what is resident of a process.
+func resident(pid int) (memory, error) {
+	var m memory
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if errors.Is(err, os.ErrNotExist) {
-		return 0, nil
+		return m, nil
 	}
 	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kb, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			return kb / 1024, err
+		name, rest, _ := strings.Cut(line, ":")
+		to := map[string]*float64{"VmRSS": &m.all, "RssAnon": &m.anonymous, "RssFile": &m.file}[name]
+		if to == nil {
+			continue
+		}
+		kb, e := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+		if *to = kb * 1024; e != nil {
+			err = e
 		}
 	}
-	return 0, err
+	return m, err
 }

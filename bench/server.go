@@ -1,17 +1,12 @@
-package main
+package bench
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"os"
-	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -23,41 +18,88 @@ import (
 
 const appKey = "kid_bench"
 
+// The secrets of the app, which only this machine can reach.
+const (
+	appSecret    = "bench-app-secret"
+	masterSecret = "bench-master-secret"
+)
+
+func basic(secret string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(appKey+":"+secret))
+}
+
 // server is a Postern on a real directory behind a real loopback socket.
 type server struct {
 	engine  *engine.Engine
 	http    *engine.Server
 	address string
 	users   []account
-	secrets engine.AppSecrets
 	stop    sync.Once
+
+	openStore, openEngine time.Duration // how long these took
 }
 
 type account struct{ id, name, token string }
 
-func startServer(dir string) (*server, error) {
+// openServer serves a directory. The budget of a query is switched off: what is
+// slow is to be measured and not to be refused.
+func openServer(dir string) (*server, error) {
+	began := time.Now()
 	driver, err := store.OpenBadger(dir, store.Options{NoBallast: true})
 	if err != nil {
 		return nil, err
 	}
-	e, err := engine.Open(engine.Config{Driver: driver, Argon: auth.CheapParams, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	s := &server{openStore: time.Since(began)}
+	began = time.Now()
+	s.engine, err = engine.Open(engine.Config{
+		Driver: driver, Argon: auth.CheapParams, QueryRows: -1, QueryTime: -1,
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, driver.Close())
 	}
-	s := &server{engine: e}
-	if s.secrets, err = e.CreateApp(engine.NewApp{Key: appKey}); err != nil {
-		return nil, err
-	}
+	s.openEngine = time.Since(began)
 	l, err := engine.Listen("127.0.0.1:0", nil, false)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.engine.Close())
 	}
 	s.address = l.Addr().String()
-	s.http = engine.NewServer(e, false)
+	s.http = engine.NewServer(s.engine, false)
 	s.http.Serve(l, func(err error) { fmt.Fprintln(os.Stderr, "serving:", err) })
+	// Serve returns before it accepts, and a server that is stopped in between
+	// would not end.
+	c := newClient(s.address, "")
+	defer c.close()
+	if status, _, err := c.do("GET", "/-/live", nil); err != nil || status != 200 {
+		s.close()
+		return nil, fmt.Errorf("it does not serve: status %d %w", status, err)
+	}
+	return s, nil
+}
+
+// newApp is openServer for a new directory, with an app.
+func newApp(dir string) (*server, error) {
+	s, err := openServer(dir)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = s.engine.CreateApp(engine.NewApp{Key: appKey, AppSecret: appSecret, MasterSecret: masterSecret}); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// startServer is newApp with a hundred users.
+func startServer(dir string) (*server, error) {
+	s, err := newApp(dir)
+	if err != nil {
+		return nil, err
+	}
 	for i := range 100 {
 		a, err := s.signUp(fmt.Sprintf("user%03d", i))
 		if err != nil {
+			s.close()
 			return nil, err
 		}
 		s.users = append(s.users, a)
@@ -75,7 +117,7 @@ func (s *server) close() {
 }
 
 func (s *server) signUp(name string) (account, error) {
-	c := newClient(s.address, "Basic "+base64.StdEncoding.EncodeToString([]byte(appKey+":"+s.secrets.AppSecret)))
+	c := newClient(s.address, basic(appSecret))
 	defer c.close()
 	status, body, err := c.do("POST", "/user/"+appKey, fmt.Appendf(nil, `{"username":%q,"password":%q}`, name, name))
 	if err != nil || status != 201 {
@@ -126,82 +168,4 @@ func (s *server) clients(n int) []*client {
 		out[i] = newClient(s.address, "Kinvey "+s.users[i%len(s.users)].token)
 	}
 	return out
-}
-
-// client is one connection. It is used by one goroutine, and does as little as
-// it can: it runs on the cores that it measures.
-type client struct {
-	address       string
-	authorization string
-	conn          net.Conn
-	in            *bufio.Reader
-	out, body     []byte
-}
-
-func newClient(address, authorization string) *client {
-	return &client{address: address, authorization: authorization}
-}
-
-// do sends a request; the body it returns is valid until the next call.
-func (c *client) do(method, path string, body []byte) (status int, answer []byte, err error) {
-	if c.conn == nil {
-		if c.conn, err = net.Dial("tcp", c.address); err != nil {
-			return 0, nil, err
-		}
-		c.in = bufio.NewReaderSize(c.conn, 64<<10)
-	}
-	c.out = append(append(append(c.out[:0], method...), ' '), path...)
-	c.out = append(c.out, " HTTP/1.1\r\nHost: localhost\r\n"...)
-	if c.authorization != "" {
-		c.out = append(append(append(c.out, "Authorization: "...), c.authorization...), "\r\n"...)
-	}
-	if body != nil {
-		c.out = append(c.out, "Content-Type: application/json\r\nContent-Length: "...)
-		c.out = strconv.AppendInt(c.out, int64(len(body)), 10)
-		c.out = append(c.out, "\r\n"...)
-	}
-	c.out = append(append(c.out, "\r\n"...), body...)
-	if _, err := c.conn.Write(c.out); err != nil {
-		return 0, nil, err
-	}
-	length := -1
-	for first := true; ; first = false {
-		line, err := c.in.ReadSlice('\n')
-		if err != nil {
-			return 0, nil, err
-		}
-		line = bytes.TrimRight(line, "\r\n")
-		if first {
-			if len(line) < 12 {
-				return 0, nil, fmt.Errorf("status line %q", line)
-			}
-			status, err = strconv.Atoi(string(line[9:12]))
-		} else if value, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
-			length, err = strconv.Atoi(string(value))
-		}
-		if err != nil {
-			return 0, nil, err
-		}
-		if len(line) == 0 {
-			break
-		}
-	}
-	if length < 0 {
-		return status, nil, fmt.Errorf("an answer without length")
-	}
-	c.body = slices.Grow(c.body[:0], length)[:length]
-	_, err = io.ReadFull(c.in, c.body)
-	return status, c.body, err
-}
-
-func (c *client) close() {
-	if c.conn != nil {
-		_ = c.conn.Close()
-	}
-}
-
-func closeAll(clients []*client) {
-	for _, c := range clients {
-		c.close()
-	}
 }

@@ -1,7 +1,12 @@
 //go:build !linux
 
-package main
+package bench
 
-import "os"
+import (
+	"os"
+	"time"
+)
 
 func fdatasync(f *os.File) error { return f.Sync() }
+
+func pause(d time.Duration) { time.Sleep(d) }

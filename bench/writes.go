@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"errors"
@@ -13,8 +13,8 @@ import (
 )
 
 // writes measures durable writes against the rate at which this disk syncs.
-func writes(dir string) error {
-	floor := &series{name: "1/fdatasync", measure: func() (float64, error) { return syncRate(filepath.Join(dir, "sync")) }}
+func writes(b *run, dir string) error {
+	floor := &series{name: "1/fdatasync", measure: func() (float64, error) { return b.syncRate(filepath.Join(dir, "sync")) }}
 	// Each measurement has a server on a directory of its own: what the one
 	// before has left to compact, to write back or to collect is not its concern.
 	n := 0
@@ -36,7 +36,7 @@ func writes(dir string) error {
 	}
 	engineRate := func(writers int) func() (float64, error) {
 		return fresh(func(s *server) (float64, error) {
-			return loop(writers, func(w, i int) error {
+			return b.loop(writers, func(w, i int) error {
 				return s.engine.PutDocument(appKey, "writes", s.users[w%len(s.users)].id, document(i))
 			})
 		})
@@ -45,28 +45,33 @@ func writes(dir string) error {
 		floor,
 		{name: "engine, 64 writers", measure: engineRate(64)},
 		{name: "engine, 256 writers", measure: engineRate(256)},
-		{name: "HTTP, 32 connections", measure: fresh(func(s *server) (float64, error) {
-			clients := s.clients(32)
-			defer closeAll(clients)
-			bodies := make([][]byte, len(clients))
-			return loop(len(clients), func(w, i int) error {
-				bodies[w] = appendDocument(bodies[w][:0], i)
-				status, _, err := clients[w].do("POST", "/appdata/"+appKey+"/writes", bodies[w])
-				if err == nil && status != 201 {
-					err = fmt.Errorf("status %d", status)
-				}
-				return err
-			})
-		})},
+		{name: "HTTP, 32 connections", measure: fresh(func(s *server) (float64, error) { return b.inserts(s, 32) })},
+		{name: "HTTP, 256 connections", measure: fresh(func(s *server) (float64, error) { return b.inserts(s, 256) })},
 	}
-	if err := interleave(all); err != nil {
+	if err := b.interleave(all); err != nil {
 		return err
 	}
-	fmt.Printf("durable writes (medians of %d rounds)\n", *rounds)
+	b.printf("durable writes (medians of %d rounds)\n", b.Rounds)
 	for _, x := range all {
-		fmt.Printf("  %-24s %9.0f/s  %5.1fx 1/fdatasync\n", x.name, x.median(), x.median()/floor.median())
+		b.report.Writes = append(b.report.Writes, x.figure("/s"))
+		b.printf("  %-24s %9.0f/s  %5.1fx 1/fdatasync\n", x.name, x.median(), x.median()/floor.median())
 	}
 	return nil
+}
+
+// inserts is the rate of durable inserts over so many connections.
+func (b *run) inserts(s *server, connections int) (float64, error) {
+	clients := s.clients(connections)
+	defer closeAll(clients)
+	bodies := make([][]byte, len(clients))
+	return b.loop(len(clients), func(w, i int) error {
+		bodies[w] = appendDocument(bodies[w][:0], i)
+		status, _, err := clients[w].do("POST", "/appdata/"+appKey+"/writes", bodies[w])
+		if err == nil && status != 201 {
+			err = fmt.Errorf("status %d", status)
+		}
+		return err
+	})
 }
 
 // document is an entity of about 330 bytes.
@@ -95,14 +100,14 @@ func appendDocument(b []byte, i int) []byte {
 
 // loop calls do from several goroutines for the length of a measurement and
 // returns the calls a second.
-func loop(workers int, do func(worker, i int) error) (float64, error) {
+func (b *run) loop(workers int, do func(worker, i int) error) (float64, error) {
 	var n atomic.Int64
 	var failed atomic.Pointer[error]
 	var wg sync.WaitGroup
 	began := time.Now()
 	for w := range workers {
 		wg.Go(func() {
-			for time.Since(began) < *length && failed.Load() == nil {
+			for time.Since(began) < b.Length && failed.Load() == nil {
 				if err := do(w, int(n.Add(1))); err != nil {
 					failed.Store(&err)
 				}
@@ -118,7 +123,7 @@ func loop(workers int, do func(worker, i int) error) (float64, error) {
 }
 
 // syncRate overwrites a preallocated file and syncs it, again and again.
-func syncRate(name string) (float64, error) {
+func (b *run) syncRate(name string) (float64, error) {
 	f, err := os.Create(name)
 	if err != nil {
 		return 0, err
@@ -133,7 +138,7 @@ func syncRate(name string) (float64, error) {
 	if err := f.Sync(); err != nil {
 		return 0, err
 	}
-	return loop(1, func(_, i int) error {
+	return b.loop(1, func(_, i int) error {
 		if _, err := f.WriteAt(block, int64(i%4096)*4096); err != nil {
 			return err
 		}

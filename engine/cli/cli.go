@@ -80,6 +80,7 @@ func newRoot(s streams) *cobra.Command {
 		appCommand(s), collectionCommand(s), userCommand(s), sessionCommand(s), groupCommand(s),
 		operatorCommand(s), outboxCommand(s), backupCommand(s), restoreCommand(s),
 		importCommand(s), importConfigCommand(s), exportConfigCommand(s), scriptCommand(s),
+		benchCommand(s), benchChildCommand(s),
 	)
 	for _, c := range root.Commands() {
 		usageArgs(c)

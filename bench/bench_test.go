@@ -1,0 +1,225 @@
+package bench_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"postern/bench"
+	"postern/engine/cli"
+)
+
+// The test binary is the program when a measurement starts it.
+func TestMain(m *testing.M) {
+	if os.Getenv("BENCH_TEST_PROGRAM") != "" {
+		os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// tiny are the options of a run that takes seconds. Its figures say nothing.
+func tiny(t *testing.T) bench.Options {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("BENCH_TEST_PROGRAM", "1")
+	t.Setenv("TMPDIR", t.TempDir())
+	return bench.Options{
+		Entities: []int{1000, 2000}, Users: 200, Groups: 20, Rounds: 1, Length: 10 * time.Millisecond, Connections: 4, Writes: 200, Program: program,
+	}
+}
+
+// The whole bench runs, its answers equal the oracle's, and every goal has its
+// line.
+func TestRun(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("servers are ended by a signal")
+	}
+	var out strings.Builder
+	report, err := bench.Run(tiny(t), &out)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if last := lines[len(lines)-1]; !strings.HasPrefix(last, "gates: ") || !strings.HasSuffix(last, " missed") {
+		t.Errorf("the last line is %q", last)
+	}
+	if len(report.Writes) != 5 || len(report.Process) != 5 || len(report.Workloads) != 2 {
+		t.Fatalf("%d figures of writes, %d of the process, %d workloads", len(report.Writes), len(report.Process), len(report.Workloads))
+	}
+	for _, set := range report.Workloads {
+		if set.Answers < 1000 {
+			t.Errorf("%d entities: only %d answers were compared", set.Entities, set.Answers)
+		}
+		got := map[string]*bench.QueryReport{}
+		for _, q := range set.Queries {
+			got[q.Name] = q
+			if len(q.Static) != 1 || len(q.Ours) != 1 || q.Static[0] <= 0 || q.Ours[0] <= 0 || q.Bytes == 0 {
+				t.Errorf("%s of %d: %+v", q.Name, set.Entities, q)
+			}
+			for _, a := range q.Open {
+				if a.Count == 0 || a.P50 > a.P99 || a.P99 > a.P999 || a.Reached <= 0 || a.Reached > a.Rate*1.01 || q.OpenFloor.Count == 0 {
+					t.Errorf("%s of %d at %.0f/s: %+v", q.Name, set.Entities, a.Rate, a)
+				}
+			}
+		}
+		for name, want := range map[string][2]float64{ // what the users see
+			"q1": {0.01, 0.12}, "q1id": {0.01, 0.12}, "q2": {0.45, 0.55}, "q3": {0.01, 0.12}, "q3half": {0.45, 0.55}, "q4cat": {0.01, 0.12},
+			"q4rng": {0.01, 0.12}, "q5": {0.01, 0.12}, "q8": {0.45, 0.55},
+			"q7": {10 / float64(set.Entities), 10 / float64(set.Entities)},
+			"s":  {0.97, 0.999}, "sm": {1, 1}, "sq": {0.97, 0.999}, "smq": {1, 1},
+		} {
+			switch q := got[name]; {
+			case q == nil:
+				t.Errorf("%d entities: no %s", set.Entities, name)
+			case q.Visible < want[0] || q.Visible > want[1]:
+				t.Errorf("%s of %d: the user sees %.4f, want %v", name, set.Entities, q.Visible, want)
+			}
+		}
+		if b := set.Beside; b == nil || b.Under.Count == 0 || b.Write.Count == 0 || set.Inserts == nil || set.Inserts.Value <= 0 {
+			t.Errorf("%d entities: no writes beside", set.Entities)
+		}
+		if len(set.Allocs) != 3 || len(set.Touched) != 3 || len(set.Loaded) != 3 {
+			t.Errorf("%d entities: allocations %v, touched %v, loaded %v", set.Entities, set.Allocs, set.Touched, set.Loaded)
+		}
+		for _, a := range set.Allocs {
+			if a.All < a.Router {
+				t.Errorf("%s allocates %.1f with its handler, %.1f without", a.Name, a.All, a.Router)
+			}
+		}
+		if m := set.Memory; m.Raw < int64(set.Entities)*280 || m.Raw > int64(set.Entities)*380 || runtime.GOOS == "linux" && (m.Anonymous == 0 || m.Grants == 0) {
+			t.Errorf("%d entities: %+v", set.Entities, m)
+		}
+		if len(set.Start.Store) == 0 || len(set.Start.Clean) == 0 {
+			t.Errorf("%d entities: %+v", set.Entities, set.Start)
+		}
+	}
+	counted := 0
+	for _, g := range report.Gates {
+		if g.Counted {
+			counted++
+		}
+		if g.Met && g.Value == nil {
+			t.Errorf("%s is met and was not measured", g.What)
+		}
+		if !strings.Contains(out.String(), g.What) {
+			t.Errorf("the table has no line %q", g.What)
+		}
+	}
+	if report.Met+report.Missed != counted || counted < 30 {
+		t.Errorf("%d met, %d missed, %d count", report.Met, report.Missed, counted)
+	}
+	checkFiles(t, report)
+}
+
+// checkFiles looks at what is written for programs and for people.
+func checkFiles(t *testing.T, report *bench.Report) {
+	t.Helper()
+	var text bytes.Buffer
+	if err := report.JSON(&text); err != nil {
+		t.Fatal(err)
+	}
+	var back bench.Report
+	if err := json.Unmarshal(text.Bytes(), &back); err != nil || len(back.Gates) != len(report.Gates) || back.Workloads[1].Queries[0].Ours[0] != report.Workloads[1].Queries[0].Ours[0] {
+		t.Errorf("the JSON does not say what the report says: %v", err)
+	}
+	text.Reset()
+	if err := report.HTML(&text); err != nil {
+		t.Fatal(err)
+	}
+	page := text.String()
+	plots := 0
+	for rest := page; ; plots++ {
+		_, after, ok := strings.Cut(rest, "<svg ")
+		if !ok {
+			break
+		}
+		svg, after, ok := strings.Cut(after, "</svg>")
+		if !ok {
+			t.Fatal("a plot has no end")
+		}
+		rest = after
+		for d := xml.NewDecoder(strings.NewReader("<svg " + svg + "</svg>")); ; {
+			if _, err := d.Token(); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatalf("plot %d: %v", plots, err)
+			}
+		}
+	}
+	if plots != 4 {
+		t.Errorf("%d plots, want 4", plots)
+	}
+	for _, outside := range []string{"src=", "href=", "url(", "@import", "<script", "NaN", "ZgotmplZ"} {
+		if strings.Contains(page, outside) {
+			t.Errorf("the page has %q", outside)
+		}
+	}
+}
+
+// An answer that differs from the oracle's by one entity ends the run, before
+// anything is timed.
+func TestOracleRefuses(t *testing.T) {
+	o := tiny(t)
+	o.Entities, o.Only = []int{1000}, []string{"workload"}
+	o.Hide(func(i int) bool { return i == 417 })
+	var out strings.Builder
+	report, err := bench.Run(o, &out)
+	if err == nil || !strings.Contains(err.Error(), "the oracle disagrees") {
+		t.Fatalf("a falsified oracle goes unnoticed: %v", err)
+	}
+	if report != nil || strings.Contains(out.String(), "static/s") || strings.Contains(out.String(), "gates:") {
+		t.Errorf("there are figures all the same:\n%s", out.String())
+	}
+}
+
+// One answer that takes as long as the whole measurement makes all requests late
+// that had to wait for it, although they were not sent before it came.
+func TestArriveFromTheIntendedMoment(t *testing.T) {
+	const length = 100 * time.Millisecond
+	began := time.Now()
+	var stalled time.Duration
+	p50, n, err := bench.Arrive(500, length, 1, func(_, i int) error {
+		if i == 0 {
+			for stalled < length {
+				stalled = time.Since(began)
+				runtime.Gosched()
+			}
+		}
+		return nil
+	})
+	if err != nil || n != 50 {
+		t.Fatalf("%d requests, %v", n, err)
+	}
+	// Half of them were due in the first half of it.
+	if least := float64((stalled / 4).Milliseconds()); p50 < least {
+		t.Errorf("half of the requests took at most %.1f ms, want at least %.1f", p50, least)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for want, o := range map[string]bench.Options{
+		"too few":        {Entities: []int{999}},
+		"no part":        {Only: []string{"nonsense"}},
+		"users":          {Users: 10},
+		"be positive":    {Rounds: -1},
+		"which program":  {Entities: []int{1000}, Users: 100, Groups: 5, Only: []string{"workload"}, Length: time.Millisecond, Rounds: 1},
+		"1 entities are": {Entities: []int{5000, 1}},
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Setenv("TMPDIR", t.TempDir())
+			if _, err := bench.Run(o, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want %q", err, want)
+			}
+		})
+	}
+}
