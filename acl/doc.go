@@ -42,7 +42,7 @@
 //	Amend, Creator      R2, R7, R8, R9
 //	AppendText          R8: what a client sent as creator is written over
 //	Groups.Of           R11
-//	Index.Visible       R12: the stream holds the readable entities and no others
+//	Walk, Index.Visible R12: they yield the readable entities and no others
 //	Parse, ParseGroup   wrong types are refused; what is not known grants nothing
 //	elsewhere           R1, R3 (credentials and routes) and R13 (accounts) are the
 //	                    business of packages auth and engine
@@ -61,9 +61,15 @@
 // Principals have a kind. User x, group x and an app key x are three, and none
 // of them is everyone.
 //
+// A Base is an Index for many entities that do not change any more: flat lists
+// of positions and bits, one set of them for each order that entities are
+// listed in, so that a page is the beginning of a union and a range an interval.
+// What has changed since the Base was made is marked in a Dead and found in an
+// Index beside it; a Walk reads all three as one.
+//
 // # Sharing
 //
-// ACL, GroupDef, Groups, Membership, Principals and Index are immutable once
+// ACL, GroupDef, Groups, Membership, Principals, Index, Base, Ordering and Dead are immutable once
 // handed over. Groups.With and Index.Apply return new values which share
 // copy-on-write trees with the old ones; they are for one goroutine at a time,
 // while any number of goroutines read any older value.
