@@ -65,6 +65,18 @@ func (p path) plain(v document.Value) bool {
 	return v.Kind() != document.Array
 }
 
+// Leads reports whether a document has something at the first path of the sort.
+func (s Sort) Leads(doc document.Value) bool {
+	if len(s.keys) == 0 {
+		return false
+	}
+	switch s.keys[0].value(doc).Kind() {
+	case document.Missing, document.Null:
+		return false
+	}
+	return true
+}
+
 // Name returns a text that is the same for two sorts exactly when their paths
 // and directions are: "a.b,-c" is ascending by a.b, then descending by c. No
 // order is "".

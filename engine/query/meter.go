@@ -8,8 +8,8 @@ import (
 
 const (
 	// textPerCheck is how many bytes of documents are matched between two looks
-	// at the clock; a document counts for documentText bytes more than it has.
-	// So does a comparison when the result is sorted.
+	// at the clock. A document counts for documentText bytes more than it has, a
+	// comparison when the result is sorted for comparisonText.
 	textPerCheck   = 1 << 20
 	documentText   = 4 << 10
 	comparisonText = 1 << 10

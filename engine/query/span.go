@@ -154,6 +154,32 @@ func (f *Filter) Equalities() []Equality {
 	return found
 }
 
+// Sort is the order by what e is about, ascending, and then by another order.
+// All documents that meet e are next to each other in it, in the other order.
+func (e Equality) Sort(then Sort) (Sort, bool) {
+	at, err := parsePath(e.Path)
+	if err != nil || len(then.keys) == maxSortKeys {
+		return Sort{}, false
+	}
+	return Sort{append([]sortKey{{path: at}}, then.keys...)}, true
+}
+
+// Ranged returns the order by a path of which a range, and nothing but the
+// range, is asked for among the conditions that must all hold.
+func (f *Filter) Ranged() (Sort, bool) {
+	for _, n := range f.parts() {
+		if c, ok := n.(*condition); ok {
+			if _, ok := c.test.(*beyond); ok && !(len(c.path) == 1 && c.path[0].name == "_id") {
+				return Sort{[]sortKey{{path: c.path}}}, true
+			}
+		}
+	}
+	return Sort{}, false
+}
+
+// Ordered reports whether the filter asks for the order of a distance.
+func (f *Filter) Ordered() bool { return f.ordered() }
+
 // Without returns the filter without the conditions that are e, nil when none
 // is left: f matches exactly what it matches and what meets e.
 func (f *Filter) Without(e Equality) *Filter {
