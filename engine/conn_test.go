@@ -9,7 +9,9 @@ import (
 
 	"github.com/valyala/fasthttp/fasthttputil"
 
+	"postern/auth"
 	"postern/engine"
+	"postern/engine/store"
 )
 
 // One address has a bounded number of connections; loopback has no bound, and
@@ -72,5 +74,27 @@ func TestTwoAuthorizationHeadersAreRefused(t *testing.T) {
 		"\r\nAuthorization: " + asMaster + "\r\n\r\n"
 	if all := string(attackRaw(t, attackTCP(s), []byte(request))); !strings.HasPrefix(all, "HTTP/1.1 400 ") {
 		t.Errorf("answered with %.200q", all)
+	}
+}
+
+// A server may be told to stop before it has begun to accept.
+func TestStopRightAfterServe(t *testing.T) {
+	e, err := engine.Open(engine.Config{Driver: store.NewMemory(), Argon: auth.CheapParams})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for range 200 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := engine.NewServer(e, false)
+		srv.Serve(l, func(err error) { t.Error(err) })
+		srv.Stop(time.Second) // once it hung, and the test with it
+		if c, err := net.Dial("tcp", l.Addr().String()); err == nil {
+			c.Close()
+			t.Fatal("it still listens")
+		}
 	}
 }

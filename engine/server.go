@@ -18,9 +18,10 @@ type Server struct {
 	http *fasthttp.Server
 	log  *slog.Logger
 
-	mu    sync.Mutex // guards conns
-	conns map[net.Conn]bool
-	done  sync.WaitGroup
+	mu        sync.Mutex // guards conns
+	listeners []net.Listener
+	conns     map[net.Conn]bool
+	done      sync.WaitGroup
 }
 
 // The limits of a connection. ReadTimeout is for the whole of a request, which
@@ -115,6 +116,9 @@ func (s *Server) track(c net.Conn, state fasthttp.ConnState) {
 // Serve accepts connections in the background until Stop. A listener that
 // fails is reported through failed.
 func (s *Server) Serve(l net.Listener, failed func(error)) {
+	s.mu.Lock()
+	s.listeners = append(s.listeners, l)
+	s.mu.Unlock()
 	s.done.Go(func() {
 		if err := s.http.Serve(newListener(l)); err != nil && !errors.Is(err, net.ErrClosed) {
 			failed(fmt.Errorf("serving %s: %w", l.Addr(), err))
@@ -134,13 +138,24 @@ func (s *Server) Stop(grace time.Duration) {
 	case <-over:
 	case <-time.After(grace):
 	}
+	s.closeConns()
+	<-over
+	// A Serve that had not begun to accept is not known to Shutdown.
 	s.mu.Lock()
+	for _, l := range s.listeners {
+		_ = l.Close()
+	}
+	s.mu.Unlock()
+	s.done.Wait()
+	s.closeConns()
+}
+
+func (s *Server) closeConns() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for c := range s.conns {
 		_ = c.Close()
 	}
-	s.mu.Unlock()
-	<-over
-	s.done.Wait()
 }
 
 // Listen opens a TCP listener. certificates is nil for plain HTTP, which is
