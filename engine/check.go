@@ -94,19 +94,13 @@ func (in *checkpoint) plan(*draft) ([]store.Op, error) {
 // the entities say.
 func (s *appState) check(say func(string, ...any)) {
 	s.collections.Scan(func(name string, c *collection) bool {
-		var index *acl.Index
-		var changes []acl.Change
 		var count countRow
 		refs := map[string]int{}
-		c.byID.Scan(func(id string, e *entity) bool {
-			if at, ok := c.byPos.Get(e.pos); !ok || at != e {
-				say("collection %s: entity %q is not at its position %d", name, id, e.pos)
-			}
+		c.rows.check(func(format string, args ...any) { say("collection "+name+": "+format, args...) },
+			func(id string) bool { return c.number != userCollection || s.active(id) })
+		c.rows.scan(func(e *entity) bool {
 			if now, err := acl.Parse(e.aclText()); err != nil || !now.Equal(e.acl) {
-				say("collection %s: entity %q serves an _acl that is not the one decided by", name, id)
-			}
-			if c.number != userCollection || s.active(id) {
-				changes = append(changes, acl.Change{Pos: e.pos, New: e.acl})
+				say("collection %s: entity %q serves an _acl that is not the one decided by", name, e.id)
 			}
 			count.Count++
 			xor(&count.Digest, e.digest())
@@ -120,15 +114,11 @@ func (s *appState) check(say func(string, ...any)) {
 			}
 			return true
 		})
-		index = index.Apply(changes)
-		if diff := index.Diff(c.index); diff != "" {
-			say("collection %s: the index differs from the entities: %s (I6)", name, diff)
-		}
 		if count.Count != c.check.Count || count.Digest != c.check.Digest {
 			say("collection %s: %d entities counted, %d recorded, or the digest differs (I2)", name, count.Count, c.check.Count)
 		}
-		if c.byPos.Len() != int(count.Count) {
-			say("collection %s: %d positions for %d entities", name, c.byPos.Len(), count.Count)
+		if c.rows.len() != int(count.Count) {
+			say("collection %s: %d ids for %d entities", name, c.rows.len(), count.Count)
 		}
 		n := 0
 		c.groupRefs.Scan(func(id string, k int) bool {
@@ -165,9 +155,9 @@ func (s *appState) check(say func(string, ...any)) {
 // definedGroups reads the groups anew from their entities.
 func (s *appState) definedGroups() *acl.Groups {
 	var groups *acl.Groups
-	s.collection("group").byID.Scan(func(id string, e *entity) bool {
+	s.collection("group").rows.scan(func(e *entity) bool {
 		if def, err := acl.ParseGroup(e.body()); err == nil {
-			groups = groups.With(id, def)
+			groups = groups.With(e.id, def)
 		}
 		return true
 	})
@@ -191,9 +181,9 @@ func (s *appState) differ(l *appState, say func(string, ...any)) {
 		if o.check.Count != c.check.Count || o.check.Digest != c.check.Digest {
 			say("collection %s: %d entities in memory, %d in the store, or the digest differs (I2)", name, c.check.Count, o.check.Count)
 		}
-		c.byID.Scan(func(id string, e *entity) bool {
-			if x, ok := o.byID.Get(id); !ok || !bytes.Equal(x.row, e.row) {
-				say("collection %s: entity %q differs from the store (I2)", name, id)
+		c.rows.scan(func(e *entity) bool {
+			if x, ok := o.rows.get(e.id); !ok || !bytes.Equal(x.row, e.row) {
+				say("collection %s: entity %q differs from the store (I2)", name, e.id)
 			}
 			return true
 		})

@@ -221,22 +221,21 @@ func (c *committer) stop() {
 // commit decides and appends one group and answers its members. It reports
 // whether anything was waiting.
 func (c *committer) commit() bool {
-	var group []*submission
+	first := c.next()
+	if first == nil {
+		return false
+	}
+	// After the first has come, so that the record is no earlier than it.
 	d := newDraft(c.e)
-	for len(group) < groupOps {
-		s := c.next()
-		if s == nil {
-			break
-		}
+	var group []*submission
+	for s := first; s != nil; s = c.next() {
 		if !d.take(s) {
 			c.putBack(s)
 			break
 		}
-		group = append(group, s)
-	}
-	if len(group) == 0 {
-		d.letGo(false)
-		return false
+		if group = append(group, s); len(group) == groupOps {
+			break
+		}
 	}
 	c.e.metrics.groups.Inc()
 	c.e.metrics.intents.Add(len(group))

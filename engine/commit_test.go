@@ -206,7 +206,7 @@ func (b *commitBench) together(a *app, in ...intent) []error {
 // entity returns the stored body, "" when there is none.
 func (b *commitBench) entity(collection, id string) string {
 	if c := b.a.view.Load().collection(collection); c != nil {
-		if e, ok := c.byID.Get(id); ok {
+		if e, ok := c.rows.get(id); ok {
 			return string(e.body())
 		}
 	}
@@ -220,7 +220,7 @@ func (b *commitBench) reads(user, id string) bool {
 	s := b.a.view.Load()
 	subject, principals := s.subject(user)
 	c := s.collection("box")
-	e, ok := c.byID.Get(id)
+	e, ok := c.rows.get(id)
 	if !ok {
 		return false
 	}

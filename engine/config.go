@@ -22,16 +22,22 @@ type Config struct {
 	Random io.Reader        // nil: crypto/rand.Reader; of ids, tokens and secrets
 	Logger *slog.Logger     // nil: discards
 
-	Argon      auth.Params      // zero: auth.DefaultParams
-	HashSlots  int              // passwords hashed at once; 0: 2
-	HashQueue  int              // waiting for that; 0: 32
-	Throttle   auth.Limits      // zero: off
-	Quota      auth.QuotaLimits // zero: off; what the app secret alone can ask for
-	MaxBody    int              // bytes of a request body; 0: 1 MiB
-	MaxArray   int              // bytes of a body that is an array of documents; 0: 10 MiB
-	QueryRows  int              // visible entities that one query examines; 0: 1,000,000, negative: any number
-	QueryTime  time.Duration    // that one query takes; 0: 2 s, negative: any
-	LogDenials bool             // log every denial with its reason
+	Argon     auth.Params      // zero: auth.DefaultParams
+	HashSlots int              // passwords hashed at once; 0: 2
+	HashQueue int              // waiting for that; 0: 32
+	Throttle  auth.Limits      // zero: off
+	Quota     auth.QuotaLimits // zero: off; what the app secret alone can ask for
+	MaxBody   int              // bytes of a request body; 0: 1 MiB
+	MaxArray  int              // bytes of a body that is an array of documents; 0: 10 MiB
+	QueryRows int              // visible entities that one query examines; 0: 1,000,000, negative: any number
+	QueryTime time.Duration    // that one query takes; 0: 2 s, negative: any
+	// RebuildAfter is after how many changes of a collection its index is made
+	// anew in the background; 0: 4,096, or a 64th of its entities if that is more.
+	RebuildAfter int
+	// OrderAfter is after how many rows that queries have looked at for want of
+	// an order of the collection it is made; 0: 10,000.
+	OrderAfter int
+	LogDenials bool // log every denial with its reason
 	// LoopbackHostsOnly refuses a Host header that is not the loopback
 	// interface, so that a page on the web cannot reach a development server
 	// by a name that it resolves to 127.0.0.1.
@@ -80,6 +86,9 @@ func (c *Config) defaults() {
 	}
 	if c.HashQueue == 0 {
 		c.HashQueue = 32
+	}
+	if c.OrderAfter == 0 {
+		c.OrderAfter = 10_000
 	}
 	if c.QueryRows == 0 {
 		c.QueryRows = 1_000_000

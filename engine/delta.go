@@ -290,7 +290,7 @@ func (c *collection) delta(subject acl.Subject, q *query.Query, since int64) (ch
 		return true
 	})
 	for id, did := range could {
-		ent, ok := c.byID.Get(id)
+		ent, ok := c.rows.get(id)
 		if ok = ok && may(ent.acl); ok {
 			if ok, err = q.Meter.Match(q.Filter, documentOf(ent)); err != nil {
 				return nil, nil, err

@@ -121,7 +121,7 @@ func (s *appState) members(group *entity) (users map[string]bool, all bool) {
 			users[u] = true
 		}
 		for _, g := range def.Groups {
-			if nested, ok := groups.byID.Get(g); ok && !seen[g] {
+			if nested, ok := groups.rows.get(g); ok && !seen[g] {
 				seen[g] = true
 				queue = append(queue, nested)
 			}

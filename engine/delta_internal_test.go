@@ -280,7 +280,7 @@ func TestCheckNamesDamagedHistories(t *testing.T) {
 			sound := b.a.view.Load()
 			s := sound.clone()
 			damage(s.own("box").history)
-			s.freeze()
+			s.freeze(0)
 			b.a.view.Store(s)
 			if got := problems(b.e.Check); !strings.Contains(got, "collection box: the history differs from the log") {
 				t.Errorf("the check says %q", got)

@@ -23,6 +23,19 @@
 // near a query. The store is not read on behalf of a request, except by a
 // backup.
 //
+// A collection holds a base (base.go): its entities packed one after the other
+// in the order of creation, who may read each of them (acl.Base), and orders by
+// id and by other fields; and, small and beside it, what has changed since
+// (contents.go). A list walks the two together (acl.Walk), in one of the orders
+// and no further than the page. The indexer (indexer.go) makes a new base in
+// the background when much has changed (rebuild.go), and the committer puts it
+// in the place of the old one.
+//
+// Orders make themselves: a query that has to look through everything for want
+// of one is noted, and when that is repeated and dear the next base has it. plan.go
+// chooses between what there is. An order also answers for equalities and ranges
+// of its first field: what matches is one part of it.
+//
 // # Mails
 //
 // What is to be sent is a row (outbox.go) that goes when the mail was handed
@@ -53,5 +66,5 @@
 //
 // routes.go (every URL), handle.go (the adapter), authenticate.go, entities.go
 // and entity_intents.go (a handler and its intent), commit.go, draft.go, state.go,
-// view.go. What a management client calls is in manage_*.go.
+// contents.go, base.go, view.go, plan.go. What a management client calls is in manage_*.go.
 package engine

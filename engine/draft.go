@@ -25,6 +25,8 @@ type draft struct {
 	system *systemState       // clone, nil when not changed
 	made   *directory         // with the apps that the group makes, nil when none
 
+	loading bool // the rows are those of the store, each once
+
 	pending *pending // the record as readers wait for it, nil when none has to
 }
 
@@ -143,12 +145,17 @@ func (d *draft) applyRow(key store.Key, value []byte, seq store.Seq, index uint3
 	if !ok {
 		return fmt.Errorf("row of app %d, which does not exist", key.App)
 	}
+	return d.change(a).apply(key, value, seq, index)
+}
+
+// change returns the app as the draft has it, for changing.
+func (d *draft) change(a *app) *appState {
 	s, ok := d.apps[a]
 	if !ok {
 		s = a.view.Load().clone()
 		d.apps[a] = s
 	}
-	return s.apply(key, value, seq, index)
+	return s
 }
 
 // append closes the draft with the counts and digests of the collections it
@@ -199,8 +206,12 @@ func (d *draft) publish() {
 		if err := remember(s.ownHistories(), a.number, d.seq, d.now, d.ops); err != nil {
 			panic(fmt.Sprintf("a change of our own making cannot be remembered: %v", err))
 		}
-		s.freeze()
+		d.e.metrics.touched.Add(s.touched())
+		stale := s.freeze(d.e.config.RebuildAfter)
 		a.view.Store(s)
+		if stale {
+			d.e.indexer.nudge()
+		}
 	}
 	if d.made != nil { // last: an app that can be found has a view
 		d.e.apps.Store(d.made)

@@ -205,6 +205,12 @@ func TestCheckNamesDamageInTheStore(t *testing.T) {
 	}
 }
 
+// lateOf returns the place of an entity among what came after the base.
+func lateOf(c *collection, id string) acl.Position {
+	i, _ := c.rows.ordinal(id)
+	return acl.Position(int(i) - c.rows.base.len())
+}
+
 // An index that says something else than the entities is named (I6), and so is
 // a wrong count of the ACLs that name a group, and anything in memory that the
 // store does not have (I2).
@@ -214,35 +220,35 @@ func TestCheckNamesDamageInMemory(t *testing.T) {
 		want   string
 	}{
 		"the index grants what nobody granted": {func(c *collection, _ *appState) {
-			e, _ := c.byID.Get("one")
-			c.index = c.index.Apply([]acl.Change{{Pos: e.pos, Old: e.acl, New: &acl.ACL{Creator: "id-alice", Readers: []string{"id-bob", "id-mallory"}}}})
+			e, _ := c.rows.get("one")
+			c.rows.index = c.rows.index.Apply([]acl.Change{{Pos: lateOf(c, e.id), Old: e.acl, New: &acl.ACL{Creator: "id-alice", Readers: []string{"id-bob", "id-mallory"}}}})
 		}, "(I6)"},
 		"the index switches on what is not": {func(c *collection, _ *appState) {
-			e, _ := c.byID.Get("three")
-			c.index = c.index.Apply([]acl.Change{{Pos: e.pos, Old: e.acl, New: &acl.ACL{Creator: "id-bob", GR: acl.On}}})
+			e, _ := c.rows.get("three")
+			c.rows.index = c.rows.index.Apply([]acl.Change{{Pos: lateOf(c, e.id), Old: e.acl, New: &acl.ACL{Creator: "id-bob", GR: acl.On}}})
 		}, "(I6)"},
 		"the index lacks an entity": {func(c *collection, _ *appState) {
-			e, _ := c.byID.Get("two")
-			c.index = c.index.Apply([]acl.Change{{Pos: e.pos, Old: e.acl}})
+			e, _ := c.rows.get("two")
+			c.rows.index = c.rows.index.Apply([]acl.Change{{Pos: lateOf(c, e.id), Old: e.acl}})
 		}, "(I6)"},
 		"the index knows one that is gone": {func(c *collection, _ *appState) {
-			c.index = c.index.Apply([]acl.Change{{Pos: 77, New: &acl.ACL{Creator: "id-bob"}}})
+			c.rows.index = c.rows.index.Apply([]acl.Change{{Pos: 77, New: &acl.ACL{Creator: "id-bob"}}})
 		}, "(I6)"},
 		"a group is counted that nobody names": {func(c *collection, _ *appState) { c.groupRefs.Set("x", 1) }, `group "x" is named by 0 ACLs, counted 1 (I6)`},
 		"a group is not counted":               {func(c *collection, _ *appState) { c.groupRefs.Delete("g") }, "1 groups are named, 0 counted (I6)"},
 		"an entity is in memory only": {func(c *collection, _ *appState) {
 			e := newEntity("ghost", []byte(`{"_id":"ghost"`), 50, &acl.ACL{Creator: "id-bob"}, []byte(`{"creator":"id-bob"}`), 1, 1)
-			c.replace(nil, e, true)
+			c.replace(e.id, nil, e, true)
+			c.rows.freeze()
 		}, "4 entities in memory, 3 in the store"},
 		"an entity is served that is not stored": {func(c *collection, _ *appState) {
-			e, _ := c.byID.Get("one")
+			e, _ := c.rows.get("one")
 			n := *e
 			n.row = append([]byte(nil), e.row...)
 			n.row[len(n.row)-3] ^= 1
-			c.byID.Set("one", &n)
-			c.byPos.Set(n.pos, &n)
+			c.rows.late[lateOf(c, "one")].e = &n
 		}, `entity "one" differs from the store (I2)`},
-		"a position is lost": {func(c *collection, _ *appState) { c.byPos.Delete(1) }, "is not at its position"},
+		"a position is lost": {func(c *collection, _ *appState) { c.rows.ids.Set("two", 0) }, "is not at its position"},
 		"a session lives on": {func(_ *collection, s *appState) {
 			s.sessions.Set("x", &session{sessionRow: sessionRow{User: "id-bob"}})
 		}, "users or sessions differ"},
@@ -252,7 +258,7 @@ func TestCheckNamesDamageInMemory(t *testing.T) {
 			b := newDamaged(t)
 			s := b.a.view.Load().clone()
 			c.damage(s.own("box"), s)
-			s.freeze()
+			s.freeze(0)
 			b.a.view.Store(s)
 			if got := problems(b.e.Check); !strings.Contains(got, c.want) {
 				t.Errorf("the check says %q, want %q", got, c.want)
@@ -270,7 +276,7 @@ func TestCheckNamesDamagedGroups(t *testing.T) {
 	b := newDamaged(t)
 	s := b.a.view.Load().clone()
 	s.groups = s.groups.With("g", &acl.GroupDef{All: true})
-	s.freeze()
+	s.freeze(0)
 	b.a.view.Store(s)
 	if got := problems(b.e.Check); got == "" {
 		t.Error("the groups that decide are not those of the store, and the check says nothing")

@@ -42,6 +42,7 @@ type Engine struct {
 	metrics  *engineMetrics
 	cleaner  *cleaner
 	outbox   *outbox
+	indexer  *indexer
 	tasks    sync.WaitGroup // work that no request waits for
 }
 
@@ -75,7 +76,9 @@ func Open(config Config) (*Engine, error) {
 	e.quota = auth.NewQuota(config.Quota)
 	e.pacer = newPacer(runtime.GOMAXPROCS(0))
 	e.metrics = newMetrics(e)
+	e.indexer = newIndexer(e) // before the first commit
 	e.committer = newCommitter(e)
+	e.indexer.start()
 	e.cleaner = startCleaner(e)
 	e.outbox = startOutbox(e)
 	return e, nil
@@ -84,6 +87,7 @@ func Open(config Config) (*Engine, error) {
 // Close commits what is waiting, then closes the store. Requests must have
 // ended before.
 func (e *Engine) Close() error {
+	e.indexer.stop()
 	e.cleaner.stop()
 	e.outbox.stop()
 	e.tasks.Wait()
@@ -149,10 +153,11 @@ type loaded struct {
 // collections remember of their changes from the log.
 func load(log store.Log, view store.View) (*loaded, error) {
 	d := &draft{
-		seq:    view.Seq(),
-		apps:   map[*app]*appState{},
-		system: newSystemState(),
-		made:   &directory{byKey: map[string]*app{}, byNumber: map[uint32]*app{}},
+		loading: true,
+		seq:     view.Seq(),
+		apps:    map[*app]*appState{},
+		system:  newSystemState(),
+		made:    &directory{byKey: map[string]*app{}, byNumber: map[uint32]*app{}},
 	}
 	err := view.Scan(store.AllRows(), func(r store.Row) error {
 		// The row is borrowed and the state keeps it.
@@ -170,7 +175,7 @@ func load(log store.Log, view store.View) (*loaded, error) {
 		if err := s.countsHold(); err != nil {
 			return nil, err
 		}
-		s.freeze()
+		s.freeze(0)
 		a.view.Store(s)
 	}
 	if err := l.rememberAll(log, view.Seq()); err != nil {

@@ -221,7 +221,7 @@ func (r *Request) get(c *collection, id string) error {
 	if c == nil {
 		return errEntityNotFound
 	}
-	ent, ok := c.byID.Get(id)
+	ent, ok := c.rows.get(id)
 	if !ok {
 		return errEntityNotFound
 	}
@@ -270,6 +270,11 @@ func (e *Engine) listEntities(r *Request) error {
 	return r.list(r.view.collection(name))
 }
 
+var (
+	errTooMany = fault(errResultSize, "Your query returned more than 10,000 results")
+	errTooLong = fault(errResultSize, "Your query returned more than %d bytes", maxResponseBytes)
+)
+
 // list answers with the visible entities of a collection that match.
 func (r *Request) list(c *collection) error {
 	q, err := r.query()
@@ -288,10 +293,17 @@ func (r *Request) list(c *collection) error {
 	r.ctx.SetStatusCode(fasthttp.StatusOK)
 	out.AppendBodyString("[")
 	n, size := 0, 0
+	p := c.plan(q)
+	if whole && res == nil {
+		if done, err := r.copyPage(c, p, q); done {
+			out.AppendBodyString("]")
+			return err
+		}
+	}
 	var projected, resolved []byte // used again for each
-	err = query.Run(q, c.visible(r.subject, r.principals), func(doc document.Value) error {
+	err = r.find(c, p, func(doc document.Value) error {
 		if n == maxResults {
-			return fault(errResultSize, "Your query returned more than 10,000 results")
+			return errTooMany
 		}
 		if n > 0 {
 			out.AppendBodyString(",")
@@ -310,7 +322,7 @@ func (r *Request) list(c *collection) error {
 			b = resolved
 		}
 		if size += len(b); size > maxResponseBytes {
-			return fault(errResultSize, "Your query returned more than %d bytes", maxResponseBytes)
+			return errTooLong
 		}
 		out.AppendBody(b)
 		return nil
@@ -336,7 +348,7 @@ func (r *Request) countVisible(c *collection) error {
 	if err != nil {
 		return err
 	}
-	n, err := query.Count(q, c.visible(r.subject, r.principals))
+	n, err := r.counted(c, q)
 	if err != nil {
 		return err
 	}

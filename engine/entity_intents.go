@@ -58,7 +58,7 @@ func (in *putEntity) plan(d *draft) ([]store.Op, error) {
 	level := s.level(c)
 	var old *entity
 	if c != nil {
-		old, _ = c.byID.Get(in.id)
+		old, _ = c.rows.get(in.id)
 	}
 	if err := in.allowed(s, subject, level, old); err != nil {
 		return nil, err
@@ -197,7 +197,7 @@ func (in *deleteEntity) plan(d *draft) ([]store.Op, error) {
 	if c == nil {
 		return nil, errEntityNotFound
 	}
-	old, ok := c.byID.Get(in.id)
+	old, ok := c.rows.get(in.id)
 	if in.seen != nil {
 		switch {
 		case !ok:

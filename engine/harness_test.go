@@ -82,7 +82,8 @@ type options struct {
 
 func start(t testing.TB, change ...func(*options)) *server {
 	t.Helper()
-	o := options{config: engine.Config{Argon: auth.CheapParams}, app: engine.AppOptions{GroupCreation: "users"}}
+	// Indexes are rebuilt and orders made all the time.
+	o := options{config: engine.Config{Argon: auth.CheapParams, RebuildAfter: 7, OrderAfter: 20}, app: engine.AppOptions{GroupCreation: "users"}}
 	for _, f := range change {
 		f(&o)
 	}

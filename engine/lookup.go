@@ -3,7 +3,6 @@ package engine
 import (
 	"github.com/valyala/fasthttp"
 
-	"postern/acl"
 	"postern/auth"
 	"postern/engine/document"
 	"postern/engine/query"
@@ -62,12 +61,12 @@ func (e *Engine) lookup(r *Request) error {
 	c := r.view.collection("user")
 	if name := v.Get("username"); v.Len() == 1 && name.Kind() == document.String {
 		if id, ok := r.view.names.Get(name.Text()); ok {
-			if ent, ok := c.byID.Get(id); ok {
+			if ent, ok := c.rows.get(id); ok {
 				show(ent)
 			}
 		}
 	} else {
-		c.byPos.Scan(func(_ acl.Position, ent *entity) bool { return show(ent) })
+		c.rows.scan(show)
 	}
 	if err != nil {
 		return err

@@ -264,7 +264,7 @@ func (in *importGroup) plan(d *draft) ([]store.Op, error) {
 		return nil, err
 	}
 	var b entityBody
-	if old, ok := d.state(in.app).collection("group").byID.Get(in.item.name); ok {
+	if old, ok := d.state(in.app).collection("group").rows.get(in.item.name); ok {
 		for key, member := range documentOf(old).Members() {
 			own := key.TextIs("_id") || key.TextIs("_acl") || key.TextIs("_kmd")
 			if !own && v.Get(key.Text()).Kind() == document.Missing {

@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/valyala/fasthttp"
 
 	"postern/acl"
@@ -25,7 +28,7 @@ func (e *Engine) exportConfig(r *Request) error {
 		roles.member(s.roleName(id), o.close())
 		return true
 	})
-	s.collection("group").byID.Scan(func(id string, g *entity) bool {
+	for _, g := range s.groupsByID() {
 		o := &jsonObject{b: []byte("{")}
 		for _, name := range []string{"name", "description"} {
 			if v := documentOf(g).Get(name); v.Kind() == document.String {
@@ -39,9 +42,8 @@ func (e *Engine) exportConfig(r *Request) error {
 		if len(nested) > 0 {
 			o.member("groups", jsonList(nested))
 		}
-		groups.member(id, o.close())
-		return true
-	})
+		groups.member(g.id, o.close())
+	}
 	s.collections.Scan(func(name string, c *collection) bool {
 		if c.number != groupCollection {
 			collections.member(name, new(jsonObject).text("type", "internal").raw("permissions", string(s.permissionsByName(c))).close())
@@ -102,4 +104,15 @@ func (s *appState) permissionsByName(c *collection) []byte {
 		o.member(s.roleName(role), rows[role].close())
 	}
 	return o.close()
+}
+
+// groupsByID returns the groups in the order of their ids.
+func (s *appState) groupsByID() []*entity {
+	var all []*entity
+	s.collection("group").rows.scan(func(g *entity) bool {
+		all = append(all, g)
+		return true
+	})
+	slices.SortFunc(all, func(a, b *entity) int { return strings.Compare(a.id, b.id) })
+	return all
 }

@@ -16,6 +16,8 @@ type engineMetrics struct {
 	panics    *metrics.Counter
 	groups    *metrics.Counter
 	intents   *metrics.Counter
+	rebuilds  *metrics.Counter
+	touched   *metrics.Counter
 }
 
 func newMetrics(e *Engine) *engineMetrics {
@@ -28,6 +30,8 @@ func newMetrics(e *Engine) *engineMetrics {
 		panics:    s.NewCounter("postern_panics_total"),
 		groups:    s.NewCounter("postern_commit_groups_total"),
 		intents:   s.NewCounter("postern_commit_intents_total"),
+		rebuilds:  s.NewCounter("postern_index_rebuilds_total"),
+		touched:   s.NewCounter("postern_index_touched_total"),
 	}
 	s.NewGauge("postern_store_seq", func() float64 { seq, _ := e.driver.Head(); return float64(seq) })
 	s.NewGauge("postern_store_failed", func() float64 {
@@ -44,6 +48,14 @@ func newMetrics(e *Engine) *engineMetrics {
 		return float64(space.Free)
 	})
 	s.NewGauge("postern_queries_waiting", func() float64 { return float64(e.pacer.waiting.Load()) })
+	s.NewGauge("postern_index_building", func() float64 {
+		if e.indexer.building.Load() {
+			return 1
+		}
+		return 0
+	})
+	s.NewGauge("postern_index_bytes", func() float64 { b, _ := e.indexSize(); return float64(b) })
+	s.NewGauge("postern_index_postings", func() float64 { _, n := e.indexSize(); return float64(n) })
 	s.NewGauge("postern_apps", func() float64 { return float64(len(e.environments(""))) })
 	return m
 }
@@ -57,4 +69,19 @@ func (m *engineMetrics) answers(method string, class int) *metrics.Counter {
 func (m *engineMetrics) write(w io.Writer) {
 	m.set.WritePrometheus(w)
 	metrics.WriteProcessMetrics(w)
+}
+
+// indexSize returns the memory of the sets of all bases, and how many grants
+// they hold, one for each order.
+func (e *Engine) indexSize() (bytes, grants int) {
+	for _, a := range e.apps.Load().byNumber {
+		a.view.Load().collections.Scan(func(_ string, c *collection) bool {
+			for _, o := range c.rows.base.orders {
+				b, _, n := o.sets.Bytes()
+				bytes, grants = bytes+b, grants+n
+			}
+			return true
+		})
+	}
+	return bytes, grants
 }

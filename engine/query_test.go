@@ -115,7 +115,7 @@ func TestQueryPlaces(t *testing.T) {
 // A query that is too expensive is refused as a whole, and only what its sender
 // may see makes it expensive.
 func TestQueryBudgetOfRows(t *testing.T) {
-	s := start(t, func(o *options) { o.config.QueryRows = 20 })
+	s := start(t, func(o *options) { o.config.QueryRows, o.config.OrderAfter = 20, 1<<30 })
 	u, other := s.signUp("u"), s.signUp("other")
 	save := func(who user, n int, from int) {
 		for i := range n {

@@ -46,7 +46,7 @@ func (e *Engine) removeCollection(r *Request) error {
 // empty removes the users or the groups of the request's view, for good.
 func (r *Request) empty(name string) error {
 	var all []*entity
-	r.view.collection(name).byID.Scan(func(_ string, ent *entity) bool {
+	r.view.collection(name).rows.scan(func(ent *entity) bool {
 		all = append(all, ent)
 		return true
 	})

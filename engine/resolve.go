@@ -191,7 +191,7 @@ func (r *Request) readable(collection, id string) (*entity, bool) {
 	if c == nil {
 		return nil, false
 	}
-	ent, ok := c.byID.Get(id)
+	ent, ok := c.rows.get(id)
 	if !ok {
 		return nil, false
 	}

@@ -38,7 +38,8 @@ type appState struct {
 	regrouped *btree.Map[string, *regroupRow] // Seq and index -> whose groups were changed then
 	notes     *btree.Map[string, []byte]      // kind and name -> JSON that decides nothing
 
-	owned map[*collection]bool // the collections that this clone may change; nil when published
+	loading bool                 // it is being made from the rows of the store
+	owned   map[*collection]bool // the collections that this clone may change; nil when published
 }
 
 // collection is one collection of an app at one moment. Same rules as appState.
@@ -46,10 +47,8 @@ type collection struct {
 	number    uint32
 	name      string
 	level     acl.Level
-	byID      *btree.Map[string, *entity]
-	byPos     *btree.Map[acl.Position, *entity]
-	index     *acl.Index
-	changes   []acl.Change            // not yet in the index; empty when published
+	rows      *contents
+	uses      *uses
 	groupRefs *btree.Map[string, int] // group id -> how many ACLs (and groups, if this is group) name it
 	check     countRow
 	counted   countRow // as stored; equal to check when published
@@ -101,8 +100,8 @@ func newCollection(number uint32, name string, level acl.Level) *collection {
 		number:    number,
 		name:      name,
 		level:     level,
-		byID:      btree.NewMap[string, *entity](8), // small nodes: copying one is what a change costs
-		byPos:     new(btree.Map[acl.Position, *entity]),
+		rows:      newContents(),
+		uses:      new(uses),
 		groupRefs: new(btree.Map[string, int]),
 	}
 }
@@ -128,17 +127,28 @@ func (s *appState) clone() *appState {
 	return &c
 }
 
-// freeze ends a clone's life as a draft: index changes are applied and nothing
-// may change any more.
-func (s *appState) freeze() {
+// touched returns how many entities of the app's own collections have a new
+// place in an index because of the draft.
+func (s *appState) touched() (n int) {
 	for c := range s.owned {
-		if len(c.changes) > 0 {
-			c.index = c.index.Apply(c.changes)
-			c.changes = nil
+		if c.number >= firstCollection {
+			n += len(c.rows.late) - c.rows.from
 		}
-		c.counted = c.check
 	}
-	s.owned = nil
+	return n
+}
+
+// freeze ends a clone's life as a draft: index changes are applied and nothing
+// may change any more. It tells whether a base should be made anew, which is
+// after so many changes.
+func (s *appState) freeze(after int) (stale bool) {
+	for c := range s.owned {
+		c.rows.freeze()
+		c.counted = c.check
+		stale = stale || c.stale(after)
+	}
+	s.owned, s.loading = nil, false
+	return stale
 }
 
 // collection returns the named collection, or nil.
@@ -154,8 +164,7 @@ func (s *appState) own(name string) *collection {
 		return c
 	}
 	n := *c
-	n.byID = c.byID.Copy()
-	n.byPos = c.byPos.Copy()
+	n.rows = c.rows.draft()
 	n.groupRefs = c.groupRefs.Copy()
 	n.history = c.history.clone()
 	s.owned[&n] = true
@@ -255,6 +264,9 @@ func (s *appState) applyCollection(name string, value []byte) error {
 	c := s.own(name)
 	if c == nil {
 		c = newCollection(r.Number, name, r.Level)
+		if s.loading {
+			c.rows.loading = newLoader()
+		}
 		s.owned[c] = true
 		s.collections.Set(name, c)
 	}
@@ -303,15 +315,11 @@ func (s *appState) applyPrivate(user string, value []byte) error {
 			s.identities.Set(p.Identity, user)
 		}
 	}
-	// A suspended user is in the id map but not in the index.
+	// A suspended user can be found by his id but is in no list.
 	before, now := existed && old.Suspended == 0, p != nil && p.Suspended == 0
-	if c := s.own("user"); c != nil && before != now {
-		if e, ok := c.byID.Get(user); ok {
-			if now {
-				c.changes = append(c.changes, acl.Change{Pos: e.pos, New: e.acl})
-			} else {
-				c.changes = append(c.changes, acl.Change{Pos: e.pos, Old: e.acl})
-			}
+	if before != now {
+		if c := s.own("user"); c != nil {
+			c.rows.list(user, now)
 		}
 	}
 	return nil
@@ -333,7 +341,7 @@ func (s *appState) applyEntity(key store.Key, value []byte, seq store.Seq, index
 		return nil // a dropped collection's, not yet cleaned away
 	}
 	c := s.own(name)
-	old, _ := c.byID.Get(key.ID)
+	old, _ := c.rows.get(key.ID)
 	var e *entity
 	if value != nil {
 		var err error
@@ -342,7 +350,7 @@ func (s *appState) applyEntity(key store.Key, value []byte, seq store.Seq, index
 		}
 	}
 	listed := c.number != userCollection || s.active(key.ID)
-	c.replace(old, e, listed)
+	c.replace(key.ID, old, e, listed)
 	switch c.number {
 	case groupCollection:
 		return s.applyGroup(c, old, e)
@@ -383,22 +391,14 @@ func nestedGroups(e *entity) []string {
 	return slices.Compact(def.Groups)
 }
 
-// replace puts e in the place of old; either may be nil. listed says whether
-// the index holds it.
-func (c *collection) replace(old, e *entity, listed bool) {
-	ch := acl.Change{}
+// replace puts e in the place of old, which had the same id; either may be nil.
+// listed says whether anybody is to see it in lists.
+func (c *collection) replace(id string, old, e *entity, listed bool) {
 	if old != nil {
 		c.check.Count--
 		xor(&c.check.Digest, old.digest())
 		for g := range old.acl.Groups() {
 			c.countGroup(g, -1)
-		}
-		ch.Pos, ch.Old = old.pos, old.acl
-		if e == nil {
-			c.byID.Delete(old.id)
-		}
-		if e == nil || e.pos != old.pos {
-			c.byPos.Delete(old.pos)
 		}
 	}
 	if e != nil {
@@ -407,13 +407,10 @@ func (c *collection) replace(old, e *entity, listed bool) {
 		for g := range e.acl.Groups() {
 			c.countGroup(g, 1)
 		}
-		ch.Pos, ch.New = e.pos, e.acl
-		c.byID.Set(e.id, e)
-		c.byPos.Set(e.pos, e)
 		c.check.Next = max(c.check.Next, uint32(e.pos)+1)
 	}
-	if listed && (ch.Old != nil || ch.New != nil) {
-		c.changes = append(c.changes, ch)
+	if old != nil || e != nil {
+		c.rows.replace(id, e, listed)
 	}
 }
 
@@ -490,7 +487,7 @@ func (s *appState) live(n *session, now int64) bool {
 
 // userDocument returns the public form of a user.
 func (s *appState) user(id string) (*entity, bool) {
-	return s.collection("user").byID.Get(id)
+	return s.collection("user").rows.get(id)
 }
 
 // documentOf gives the query the document of an entity.

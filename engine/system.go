@@ -88,6 +88,7 @@ func (d *draft) applySystem(key store.Key, value []byte) error {
 		if !ok {
 			a = &app{number: config.Number, key: config.Key}
 			st := newAppState(config)
+			st.loading = d.loading
 			if config.Deleted != 0 {
 				st = deletedState(config)
 			}

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"sync"
+
 	"postern/acl"
 	"postern/engine/document"
 	"postern/engine/query"
@@ -40,60 +42,125 @@ func (s *appState) subject(user string) (acl.Subject, acl.Principals) {
 // what the subject may read of the collection, in the order of creation.
 // Nothing that he may not read ever enters it.
 func (c *collection) visible(subject acl.Subject, p acl.Principals) *cursor {
-	k := &cursor{c: c, subject: subject}
-	if c != nil {
-		k.stream = c.index.Visible(p, c.level, nil)
+	if c == nil {
+		return new(cursor)
 	}
+	return c.walk(subject, p, new(plan).all(c.rows, 0))
+}
+
+// walk is visible as planned: in one of the orders of the base, and of a part
+// of it.
+func (c *collection) walk(subject acl.Subject, who acl.Principals, p *plan) *cursor {
+	k := cursors.Get().(*cursor)
+	k.rows, k.name, k.level, k.subject = c.rows, c.name, c.level, subject
+	k.stream = acl.NewWalk(acl.Scope{
+		Who: who, Level: c.level, Order: c.rows.base.orders[p.order].sets, Dead: c.rows.dead[p.order],
+		From: p.from, To: p.to, Late: p.late, LateFrom: p.lateFrom, LateTo: p.lateTo, Index: c.rows.index,
+	})
 	return k
 }
 
 // A cursor walks the visible entities of a collection. It is a query.Source.
+// Cursors are pooled: close gives one back.
 type cursor struct {
-	c       *collection
-	subject acl.Subject // for the check under the invariants build tag
-	stream  acl.Stream  // nil: a collection that does not exist
-	buf     [64]acl.Position
-	at, n   int
+	rows     *contents
+	stream   *acl.Walk // nil: a collection that does not exist, or the end
+	buf      [64]acl.Ordinal
+	at, n    int
+	gathered []acl.Ordinal // comes after buf and instead of stream
+	name     string        // of the collection,
+	level    acl.Level     // its level
+	subject  acl.Subject   // and who asks, for the check under the invariants build tag
+
+	// What is looked at for want of an order, see uses.
+	watch                 query.Sort
+	seen, looked, present int
 }
+
+// watchEach is of how many rows one is looked into.
+const watchEach = 16
 
 var _ query.Source = (*cursor)(nil)
 
-// next returns the next visible entity.
-func (k *cursor) next() (*entity, bool) {
-	for {
-		if k.at == k.n {
-			if k.stream == nil {
-				return nil, false
-			}
-			if k.at, k.n = 0, k.stream.Next(k.buf[:]); k.n == 0 {
-				k.stream = nil
-				return nil, false
-			}
+var cursors = sync.Pool{New: func() any { return new(cursor) }}
+
+// close ends the walk. What it has yielded stays valid.
+func (k *cursor) close() {
+	if k.rows == nil {
+		return
+	}
+	k.end()
+	*k = cursor{}
+	cursors.Put(k)
+}
+
+func (k *cursor) end() {
+	if k.stream != nil {
+		k.stream.Close()
+		k.stream = nil
+	}
+}
+
+// ordinal returns the next visible one.
+func (k *cursor) ordinal() (acl.Ordinal, bool) {
+	if k.at == k.n {
+		if len(k.gathered) > 0 {
+			k.at, k.n = 0, copy(k.buf[:], k.gathered)
+			k.gathered = k.gathered[k.n:]
+			return k.ordinal()
 		}
-		e, ok := k.c.byPos.Get(k.buf[k.at])
-		k.at++
-		if invariants && (!ok || !acl.Decide(k.subject, k.c.level, e.acl, acl.Read).Allowed) {
-			panic("the index of " + k.c.name + " grants what Decide denies (I6)")
+		if k.stream == nil {
+			return 0, false
 		}
-		if ok {
-			return e, true
+		if k.at, k.n = 0, k.stream.Next(k.buf[:]); k.n == 0 {
+			k.end()
+			return 0, false
 		}
 	}
+	i := k.buf[k.at]
+	k.at++
+	if invariants && !acl.Decide(k.subject, k.level, k.rows.at(i).acl, acl.Read).Allowed {
+		panic("the index of " + k.name + " grants what Decide denies (I6)")
+	}
+	return i, true
+}
+
+// next returns the next visible entity.
+func (k *cursor) next() (*entity, bool) {
+	i, ok := k.ordinal()
+	if !ok {
+		return nil, false
+	}
+	return k.rows.at(i), true
 }
 
 // Next returns the next visible document; it borrows from the view.
 func (k *cursor) Next() (document.Value, bool) {
-	e, ok := k.next()
+	i, ok := k.ordinal()
 	if !ok {
 		return document.Value{}, false
 	}
-	return documentOf(e), true
+	doc := document.Trusted(k.rows.body(i))
+	if !k.watch.None() {
+		if k.seen%watchEach == 0 {
+			k.looked++
+			if k.watch.Leads(doc) {
+				k.present++
+			}
+		}
+		k.seen++
+	}
+	return doc, true
 }
 
 // Skip passes over n visible entities and returns how many there were.
 func (k *cursor) Skip(n int) int {
-	done := min(n, k.n-k.at)
+	done := max(min(n, k.n-k.at), 0)
 	k.at += done
+	if more := min(n-done, len(k.gathered)); more > 0 {
+		k.gathered = k.gathered[more:]
+		done += more
+	}
 	if done < n && k.stream != nil {
 		done += k.stream.Skip(n - done)
 	}
@@ -102,8 +169,9 @@ func (k *cursor) Skip(n int) int {
 
 // Count returns how many are left.
 func (k *cursor) Count() int {
-	if k.stream == nil {
-		return k.n - k.at
+	n := k.n - k.at + len(k.gathered)
+	if k.stream != nil {
+		n += k.stream.Count()
 	}
-	return k.n - k.at + k.stream.Count()
+	return n
 }

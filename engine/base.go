@@ -1,0 +1,249 @@
+package engine
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"hash/maphash"
+	"slices"
+	"sync/atomic"
+
+	"postern/acl"
+	"postern/engine/document"
+	"postern/engine/query"
+	"postern/engine/store"
+)
+
+// A base is the bulk of a collection, frozen: what its entities were at one
+// moment. It is immutable and free of pointers to single entities. An entity's
+// ordinal in it goes by the order of creation. What has changed since is beside
+// it in contents.
+type base struct {
+	acl    *acl.Base
+	rows   packed
+	ids    idTable
+	orders []*ordering // the order of creation first; never changed in place
+	last   acl.Position
+}
+
+func (b *base) len() int {
+	if b == nil {
+		return 0
+	}
+	return len(b.rows.at)
+}
+
+// An ordering is one order of a base.
+type ordering struct {
+	name   string // of sort; "" is the order of creation
+	sort   query.Sort
+	sets   *acl.Ordering
+	perm   []acl.Ordinal // what sets were made with
+	prefix []uint64      // of the key at each position: its first bytes
+	bent   int           // documents that are not plain for the sort
+
+	used atomic.Int64 // about when a query last used it, Unix ms
+}
+
+// orderNamed returns the number of an order, -1 when there is none.
+func (b *base) orderNamed(name string) int {
+	return slices.IndexFunc(b.orders, func(o *ordering) bool { return o.name == name })
+}
+
+// use notes that a query uses the order.
+func (o *ordering) use(now int64) {
+	const about = 1 << 12
+	if now-o.used.Load() > about {
+		o.used.Store(now)
+	}
+}
+
+// compare orders two entities, which are not equal.
+func (o *ordering) compare(a, b *entity) int {
+	if o.name != "" {
+		if c := o.sort.Compare(documentOf(a), documentOf(b)); c != 0 {
+			return c
+		}
+	}
+	return cmp.Compare(a.pos, b.pos)
+}
+
+// entity returns an entity as a value of its own.
+func (b *base) entity(i acl.Ordinal) *entity {
+	r := b.rows.row(i)
+	id := document.Trusted(r.body()).Get("_id").Text()
+	e, err := decodeEntity(id, r.value, r.seq, r.index)
+	if err != nil {
+		panic("an entity that was packed does not unpack: " + err.Error()) // it was decoded when it was packed
+	}
+	return e
+}
+
+// position is the place of an entity in the order of creation.
+func (r packedRow) position() acl.Position { return acl.Position(binary.BigEndian.Uint32(r.value[1:])) }
+
+// packed is rows one after the other in large chunks. Chunks are only added.
+type packed struct {
+	chunks [][]byte
+	at     []uint64 // of each ordinal: number of the chunk, offset in it
+	bytes  int      // in the chunks, in all
+}
+
+// A row stands in a chunk as: Seq (8), index (4), where in the value the
+// body begins (4), length of the value (4), value.
+const packedHead = 20
+
+// Chunks begin small, so that a small collection takes little.
+const (
+	firstChunk = 16 << 10
+	chunkBytes = 16 << 20
+)
+
+// A packedRow is a stored entity that was not decoded. It borrows.
+type packedRow struct {
+	value  []byte
+	bodyAt uint32
+	seq    store.Seq
+	index  uint32
+}
+
+func (r packedRow) body() []byte { return r.value[r.bodyAt:] }
+
+func (p *packed) row(i acl.Ordinal) packedRow {
+	at := p.at[i]
+	b := p.chunks[at>>32][uint32(at):]
+	n := binary.LittleEndian.Uint32(b[16:])
+	return packedRow{
+		value:  b[packedHead : packedHead+n : packedHead+n],
+		bodyAt: binary.LittleEndian.Uint32(b[12:]),
+		seq:    store.Seq(binary.LittleEndian.Uint64(b)),
+		index:  binary.LittleEndian.Uint32(b[8:]),
+	}
+}
+
+// body returns what is served, without the rest: the way of lists.
+func (p *packed) body(i acl.Ordinal) []byte {
+	at := p.at[i]
+	b := p.chunks[at>>32][uint32(at):]
+	end := packedHead + binary.LittleEndian.Uint32(b[16:])
+	return b[packedHead+binary.LittleEndian.Uint32(b[12:]) : end : end]
+}
+
+// put adds a row and returns where it is.
+func (p *packed) put(r packedRow) uint64 {
+	size := packedHead + len(r.value)
+	last := len(p.chunks) - 1
+	if last < 0 || len(p.chunks[last])+size > cap(p.chunks[last]) {
+		p.chunks = append(p.chunks, make([]byte, 0, max(size, min(chunkBytes, max(firstChunk, p.bytes)))))
+		last++
+	}
+	c := p.chunks[last]
+	at := uint64(last)<<32 | uint64(len(c))
+	c = binary.LittleEndian.AppendUint64(c, uint64(r.seq))
+	c = binary.LittleEndian.AppendUint32(c, r.index)
+	c = binary.LittleEndian.AppendUint32(c, r.bodyAt)
+	c = binary.LittleEndian.AppendUint32(c, uint32(len(r.value)))
+	p.chunks[last] = append(c, r.value...)
+	p.bytes += size
+	return at
+}
+
+// packedOf returns the row of an entity.
+func packedOf(e *entity) packedRow {
+	return packedRow{value: e.row, bodyAt: e.bodyAt, seq: e.seq, index: e.index}
+}
+
+// An idTable finds ordinals by id. It holds no ids: who asks compares.
+type idTable struct {
+	slots []uint32 // ordinal + 1, or 0; a power of two of them
+}
+
+var idSeed = maphash.MakeSeed()
+
+func newIDTable(n int) idTable {
+	size := 4
+	for size < n+n/2 {
+		size *= 2
+	}
+	return idTable{make([]uint32, size)}
+}
+
+func (t idTable) add(id []byte, i acl.Ordinal) {
+	at := int(maphash.Bytes(idSeed, id)) & (len(t.slots) - 1)
+	for t.slots[at] != 0 {
+		at = (at + 1) & (len(t.slots) - 1)
+	}
+	t.slots[at] = uint32(i) + 1
+}
+
+// find returns the entity with the id. One that is there no more is found as
+// well.
+func (b *base) find(id string) (acl.Ordinal, bool) {
+	if b == nil {
+		return 0, false
+	}
+	slots := b.ids.slots
+	at := int(maphash.String(idSeed, id)) & (len(slots) - 1)
+	for slots[at] != 0 {
+		i := acl.Ordinal(slots[at] - 1)
+		if document.Trusted(b.rows.body(i)).Get("_id").TextIs(id) {
+			return i, true
+		}
+		at = (at + 1) & (len(slots) - 1)
+	}
+	return 0, false
+}
+
+// before returns at which position of the order an entity with this key and
+// place of creation is or would be.
+func (b *base) before(o *ordering, key []byte, at acl.Position, scratch *[]byte) uint32 {
+	if o.name == "" {
+		return b.beforeCreation(at)
+	}
+	first := prefixOf(key)
+	from, ok := slices.BinarySearch(o.prefix, first)
+	if !ok {
+		return uint32(from)
+	}
+	// Among those that begin alike the whole keys decide.
+	to := len(o.prefix)
+	if first != ^uint64(0) {
+		n, _ := slices.BinarySearch(o.prefix[from:], first+1)
+		to = from + n
+	}
+	for from < to {
+		mid := int(uint(from+to) >> 1)
+		r := b.rows.row(o.sets.Ordinal(uint32(mid)))
+		*scratch = o.sort.AppendKey((*scratch)[:0], document.Trusted(r.body()))
+		if c := bytes.Compare(*scratch, key); c < 0 || c == 0 && r.position() < at {
+			from = mid + 1
+		} else {
+			to = mid
+		}
+	}
+	return uint32(from)
+}
+
+func (b *base) beforeCreation(at acl.Position) uint32 {
+	n := b.len()
+	if n == 0 || at > b.last {
+		return uint32(n)
+	}
+	from, to := 0, n
+	for from < to {
+		mid := int(uint(from+to) >> 1)
+		if b.rows.row(acl.Ordinal(mid)).position() < at {
+			from = mid + 1
+		} else {
+			to = mid
+		}
+	}
+	return uint32(from)
+}
+
+// prefixOf returns the first eight bytes of a key as a number in their order.
+func prefixOf(key []byte) uint64 {
+	var b [8]byte
+	copy(b[:], key)
+	return binary.BigEndian.Uint64(b[:])
+}

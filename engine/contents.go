@@ -1,0 +1,320 @@
+package engine
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"github.com/tidwall/btree"
+
+	"postern/acl"
+)
+
+// contents is what a collection holds at one moment: a base, and what has
+// changed since. It is immutable once it is published; a draft of it shares all
+// that stays. The nil contents hold nothing.
+//
+// Every change takes a new ordinal, counted on from the base: it is put at the
+// end of late, and the ordinal that the entity had before is dead. So readers
+// that hold older contents see nothing of it, and nothing has to be moved.
+type contents struct {
+	base *base
+	dead []*acl.Dead // of each of the base's orders, in its positions
+
+	late     []lateRow // only the committer appends, beyond what is published
+	lateDead *acl.Dead
+	orders   []*lateCache // of late, for each of the base's orders
+	index    *acl.Index   // of late
+	ids      *btree.Map[string, acl.Ordinal]
+	live     int
+
+	// Of a draft: how much of late was there before it, and what is not yet in
+	// dead, lateDead and index.
+	from               int
+	killed, killedLate []uint32
+	changes            []acl.Change
+
+	loading *loader // instead of all this, while the store is loaded
+}
+
+// A lateRow is a change since the base: an entity as it is now, or that there
+// is none any more.
+type lateRow struct {
+	id     string
+	e      *entity // nil: it was removed
+	listed bool
+}
+
+// noOrdinal stands in ids for an entity that was removed.
+const noOrdinal = ^acl.Ordinal(0)
+
+func newContents() *contents {
+	k := &contents{base: emptyBase, ids: btree.NewMap[string, acl.Ordinal](8)} // small nodes: copying one is what a change costs
+	k.forOrders()
+	return k
+}
+
+// forOrders gives the contents room for what belongs to each order of the base.
+func (k *contents) forOrders() {
+	n := len(k.base.orders)
+	k.dead, k.orders = make([]*acl.Dead, n), make([]*lateCache, n)
+	for i := range k.orders {
+		k.orders[i] = new(lateCache)
+	}
+}
+
+// draft returns contents that may be changed while k is being read.
+func (k *contents) draft() *contents {
+	n := *k
+	n.ids = k.ids.Copy()
+	n.from = len(k.late)
+	return &n
+}
+
+// freeze ends a draft.
+func (k *contents) freeze() {
+	if k.loading != nil {
+		k.load()
+	}
+	if len(k.killed) > 0 {
+		dead := slices.Clone(k.dead)
+		scratch := make([]uint32, len(k.killed))
+		for o, of := range k.base.orders {
+			for i, ordinal := range k.killed {
+				scratch[i] = of.sets.Position(acl.Ordinal(ordinal))
+			}
+			dead[o] = dead[o].With(scratch)
+		}
+		k.dead = dead
+	}
+	k.lateDead = k.lateDead.With(k.killedLate)
+	if len(k.changes) > 0 {
+		k.index = k.index.Apply(k.changes)
+	}
+	k.killed, k.killedLate, k.changes = nil, nil, nil
+	orders := make([]*lateCache, len(k.orders))
+	for i, c := range k.orders {
+		orders[i] = &lateCache{seed: c.newest()}
+	}
+	k.orders = orders
+}
+
+// ordinal finds an entity.
+func (k *contents) ordinal(id string) (acl.Ordinal, bool) {
+	if i, ok := k.ids.Get(id); ok {
+		return i, i != noOrdinal
+	}
+	return k.base.find(id)
+}
+
+// get returns an entity by its id.
+func (k *contents) get(id string) (*entity, bool) {
+	if k.loading != nil {
+		return nil, false // nothing has two rows
+	}
+	i, ok := k.ordinal(id)
+	if !ok {
+		return nil, false
+	}
+	return k.at(i), true
+}
+
+// at returns the entity with an ordinal.
+func (k *contents) at(i acl.Ordinal) *entity {
+	if n := acl.Ordinal(k.base.len()); i >= n {
+		return k.late[i-n].e
+	}
+	return k.base.entity(i)
+}
+
+// body returns what is served of the entity with an ordinal.
+func (k *contents) body(i acl.Ordinal) []byte {
+	if n := acl.Ordinal(k.base.len()); i >= n {
+		return k.late[i-n].e.body()
+	}
+	return k.base.rows.body(i)
+}
+
+// replace puts e in the place of what has its id, or removes that when e is
+// nil. listed says whether anybody is to see it in lists.
+func (k *contents) replace(id string, e *entity, listed bool) {
+	if k.loading != nil {
+		k.loading.add(e, listed)
+		return
+	}
+	n := acl.Ordinal(k.base.len())
+	if old, ok := k.ordinal(id); ok {
+		k.live--
+		if old < n {
+			k.killed = append(k.killed, uint32(old))
+		} else {
+			k.killedLate = append(k.killedLate, uint32(old-n))
+			if r := k.late[old-n]; r.listed {
+				k.changes = append(k.changes, acl.Change{Pos: acl.Position(old - n), Old: r.e.acl})
+			}
+		}
+	}
+	place := acl.Ordinal(len(k.late))
+	k.late = append(k.late, lateRow{id, e, listed && e != nil})
+	if e == nil {
+		k.ids.Set(id, noOrdinal)
+		return
+	}
+	k.live++
+	k.ids.Set(id, n+place)
+	if listed {
+		k.changes = append(k.changes, acl.Change{Pos: acl.Position(place), New: e.acl})
+	}
+}
+
+// list says whether anybody is to see an entity in lists.
+func (k *contents) list(id string, listed bool) {
+	if e, ok := k.get(id); ok {
+		k.replace(id, e, listed)
+	}
+}
+
+// len returns how many entities there are.
+func (k *contents) len() int { return k.live }
+
+// scan calls fn for every entity, the unlisted ones included, in the order of
+// creation, until it returns false.
+func (k *contents) scan(fn func(*entity) bool) {
+	k.merged(0, func(i acl.Ordinal) bool { return fn(k.at(i)) })
+}
+
+// merged calls fn for every live ordinal in an order of the base, until it
+// returns false.
+func (k *contents) merged(order int, fn func(acl.Ordinal) bool) {
+	n, of, dead := uint32(k.base.len()), k.base.orders[order], k.dead[order]
+	late := k.sorted(order)
+	at := 0
+	for p := range n + 1 {
+		for ; at < late.Len(); at++ {
+			before, place := late.At(at)
+			if before > p {
+				break
+			}
+			if !fn(acl.Ordinal(n) + place) {
+				return
+			}
+		}
+		if p < n && !dead.Has(p) && !fn(of.sets.Ordinal(p)) {
+			return
+		}
+	}
+}
+
+// What is late in one order is sorted by the first who asks, from what was
+// sorted for the contents before.
+type lateCache struct {
+	seed *lateOrder // of earlier contents, or nil
+	done atomic.Pointer[lateOrder]
+}
+
+func (c *lateCache) newest() *lateOrder {
+	if done := c.done.Load(); done != nil {
+		return done
+	}
+	return c.seed
+}
+
+// A lateOrder is the live part of late in one order. It is an acl.Late.
+type lateOrder struct {
+	rows   []lateRow // what was sorted
+	items  []lateItem
+	places []int32 // of each row in items, -1: it is dead
+	bent   int     // documents that are not plain for the sort
+}
+
+type lateItem struct {
+	before uint32 // position in the base
+	late   acl.Ordinal
+}
+
+func (o *lateOrder) Len() int { return len(o.items) }
+
+func (o *lateOrder) At(i int) (uint32, acl.Ordinal) { return o.items[i].before, o.items[i].late }
+
+func (o *lateOrder) Find(late acl.Ordinal) int { return int(o.places[late]) }
+
+func (o *lateOrder) ACL(late acl.Ordinal) *acl.ACL {
+	if r := &o.rows[late]; r.listed {
+		return r.e.acl
+	}
+	return nil
+}
+
+var nothingLate = new(lateOrder)
+
+// sorted returns what is late in an order.
+func (k *contents) sorted(order int) *lateOrder {
+	if len(k.late) == 0 {
+		return nothingLate
+	}
+	c := k.orders[order]
+	if done := c.done.Load(); done != nil {
+		return done
+	}
+	seed := c.seed
+	if seed == nil {
+		seed = nothingLate
+	}
+	done := k.extend(seed, k.base.orders[order])
+	c.done.Store(done)
+	return done
+}
+
+// extend sorts what has come since seed and merges the two.
+func (k *contents) extend(seed *lateOrder, of *ordering) *lateOrder {
+	o := &lateOrder{
+		rows:   k.late,
+		items:  make([]lateItem, 0, len(seed.items)+len(k.late)-len(seed.rows)),
+		places: make([]int32, len(k.late)),
+		bent:   seed.bent,
+	}
+	var scratch, key []byte
+	fresh := make([]lateItem, 0, len(k.late)-len(seed.rows))
+	for i := len(seed.rows); i < len(k.late); i++ {
+		e := k.late[i].e
+		if e == nil || k.lateDead.Has(uint32(i)) {
+			continue
+		}
+		key = key[:0]
+		if of.name != "" {
+			key = of.sort.AppendKey(key, documentOf(e))
+			if !of.sort.Plain(documentOf(e)) {
+				o.bent++
+			}
+		}
+		fresh = append(fresh, lateItem{k.base.before(of, key, e.pos, &scratch), acl.Ordinal(i)})
+	}
+	compare := func(a, b lateItem) int { return k.compareLate(of, a, b) }
+	slices.SortFunc(fresh, compare)
+	old := seed.items
+	for len(old) > 0 || len(fresh) > 0 {
+		switch {
+		case len(old) > 0 && k.lateDead.Has(uint32(old[0].late)):
+			old = old[1:]
+		case len(fresh) == 0 || len(old) > 0 && compare(old[0], fresh[0]) < 0:
+			o.items = append(o.items, old[0])
+			old = old[1:]
+		default:
+			o.items = append(o.items, fresh[0])
+			fresh = fresh[1:]
+		}
+	}
+	for i := range o.places {
+		o.places[i] = -1
+	}
+	for i, it := range o.items {
+		o.places[it.late] = int32(i)
+	}
+	return o
+}
+
+func (k *contents) compareLate(of *ordering, a, b lateItem) int {
+	if a.before != b.before {
+		return int(a.before) - int(b.before)
+	}
+	return of.compare(k.late[a.late].e, k.late[b.late].e)
+}

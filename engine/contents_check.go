@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"postern/acl"
+)
+
+// check compares the sets, the orders and the way from ids with what the
+// entities say. listed tells who is to be seen in lists.
+func (k *contents) check(say func(string, ...any), listed func(id string) bool) {
+	n := acl.Ordinal(k.base.len())
+	natural := k.dead[0]
+	for o, of := range k.base.orders {
+		diff := of.sets.Diff(func(i acl.Ordinal) (*acl.ACL, bool) {
+			if natural.Has(uint32(i)) {
+				return nil, false
+			}
+			e := k.base.entity(i)
+			if !listed(e.id) {
+				return nil, true
+			}
+			return e.acl, true
+		})
+		if diff != "" {
+			say("the index %q of the base differs from the entities: %s (I6)", of.name, diff)
+		}
+		if k.dead[o].Len() != natural.Len() {
+			say("the order %q has %d dead, that of creation %d", of.name, k.dead[o].Len(), natural.Len())
+		}
+		natural.Each(func(p uint32) {
+			if !k.dead[o].Has(of.sets.Position(acl.Ordinal(p))) {
+				say("entity %d lives on in the order %q", p, of.name)
+			}
+		})
+		k.checkOrder(o, say)
+	}
+	var index *acl.Index
+	var changes []acl.Change
+	live := 0
+	for i, r := range k.late {
+		if r.e == nil || k.lateDead.Has(uint32(i)) {
+			continue
+		}
+		live++
+		if listed(r.id) {
+			changes = append(changes, acl.Change{Pos: acl.Position(i), New: r.e.acl})
+		}
+		if at, ok := k.ordinal(r.id); !ok || at != n+acl.Ordinal(i) {
+			say("entity %q is not at its position %d", r.id, i)
+		}
+	}
+	index = index.Apply(changes)
+	if diff := index.Diff(k.index); diff != "" {
+		say("the index differs from the entities: %s (I6)", diff)
+	}
+	for i := range n {
+		if natural.Has(uint32(i)) {
+			continue
+		}
+		live++
+		if at, ok := k.ordinal(k.base.entity(i).id); !ok || at != i {
+			say("entity %q is not at its position %d", k.base.entity(i).id, i)
+		}
+	}
+	if live != k.live {
+		say("%d entities live, %d counted", live, k.live)
+	}
+}
+
+// checkOrder sees to it that an order goes upwards and leaves nothing out.
+func (k *contents) checkOrder(order int, say func(string, ...any)) {
+	of := k.base.orders[order]
+	count := 0
+	var last *entity
+	k.merged(order, func(i acl.Ordinal) bool {
+		count++
+		e := k.at(i)
+		if last != nil && of.compare(last, e) >= 0 {
+			say("in the order %q entity %q is not at its position: it comes after %q", of.name, e.id, last.id)
+		}
+		last = e
+		return true
+	})
+	if count != k.live {
+		say("the order %q has %d entities of %d", of.name, count, k.live)
+	}
+}
