@@ -154,12 +154,16 @@ func (f *Filter) Equalities() []Equality {
 	return found
 }
 
-// Sort is the order by what e is about, ascending, and then by another order.
-// All documents that meet e are next to each other in it, in the other order.
+// Sort is the order by what e is about, ascending, and then by another order;
+// or the other one, if that begins with what e is about. All documents that meet
+// e are next to each other in it, in the other order.
 func (e Equality) Sort(then Sort) (Sort, bool) {
 	at, err := parsePath(e.Path)
 	if err != nil || len(then.keys) == maxSortKeys {
 		return Sort{}, false
+	}
+	if len(then.keys) > 0 && then.keys[0].path.equal(at) {
+		return then, true
 	}
 	return Sort{append([]sortKey{{path: at}}, then.keys...)}, true
 }

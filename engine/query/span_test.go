@@ -360,3 +360,28 @@ func BenchmarkSpan(b *testing.B) {
 		f.Span(s)
 	}
 }
+
+func TestEqualitySort(t *testing.T) {
+	for _, c := range []struct{ filter, sort, want string }{
+		{`{"a":1}`, ``, "a"},
+		{`{"a.b":"x"}`, `{"c":-1,"d":1}`, "a.b,-c,d"},
+		{`{"a":1}`, `{"a":-1,"b":1}`, "-a,b"}, // the order that is asked for will do
+		{`{"a":1}`, `{"b":1,"a":-1}`, "a,b,-a"},
+	} {
+		e := filter(t, c.filter).Equalities()
+		if s, ok := e[0].Sort(sortOf(t, c.sort)); !ok || s.Name() != c.want {
+			t.Errorf("%s by %s: %q %t; want %q", c.filter, c.sort, s.Name(), ok, c.want)
+		}
+	}
+	for text, want := range map[string]string{`{"a":{"$gt":1}}`: "a", `{"x":1,"a.b":{"$lte":1}}`: "a.b", `{"_id":{"$gt":"x"}}`: "", `{"a":1}`: "", `{"$or":[{"a":{"$gt":1}}]}`: ""} {
+		if s, ok := filter(t, text).Ranged(); ok != (want != "") || s.Name() != want {
+			t.Errorf("the range of %s is of %q, %t; want %q", text, s.Name(), ok, want)
+		}
+	}
+	s := sortOf(t, `a.b`)
+	for doc, want := range map[string]bool{`{"a":{"b":1}}`: true, `{"a":{"b":null}}`: false, `{"a":1}`: false, `{}`: false, `{"a":[{"b":1}]}`: true} {
+		if s.Leads(document.Trusted([]byte(doc))) != want {
+			t.Errorf("%s leads by a.b: want %t", doc, want)
+		}
+	}
+}
