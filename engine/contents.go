@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"sort"
 	"sync/atomic"
 
 	"github.com/tidwall/btree"
@@ -194,7 +195,7 @@ func (k *contents) merged(order int, fn func(acl.Ordinal) bool) {
 			if before > p {
 				break
 			}
-			if !fn(acl.Ordinal(n) + place) {
+			if !k.lateDead.Has(uint32(place)) && !fn(acl.Ordinal(n)+place) {
 				return
 			}
 		}
@@ -218,11 +219,23 @@ func (c *lateCache) newest() *lateOrder {
 	return c.seed
 }
 
-// A lateOrder is the live part of late in one order. It is an acl.Late.
+// A lateOrder is late in one order. It is an acl.Late. Most of it is sorted in
+// one piece, which it shares with the orders before it; what came after that
+// piece is few, and is merged in while reading.
 type lateOrder struct {
-	rows   []lateRow // what was sorted
+	rows []lateRow // what was sorted
+	dead *acl.Dead
+	*latePiece
+
+	few    []lateItem // in order, of the rows that the piece does not have
+	behind []int      // of each of few: how many of the piece's items come before it
+	bent   int        // of few, documents that are not plain for the sort
+}
+
+// A latePiece is the first rows of late, sorted.
+type latePiece struct {
 	items  []lateItem
-	places []int32 // of each row in items, -1: it is dead
+	places []int32 // of each row in items, -1: it was dead
 	bent   int     // documents that are not plain for the sort
 }
 
@@ -231,20 +244,54 @@ type lateItem struct {
 	late   acl.Ordinal
 }
 
-func (o *lateOrder) Len() int { return len(o.items) }
+// fewMost is how many may be outside the piece.
+const fewMost = 64
 
-func (o *lateOrder) At(i int) (uint32, acl.Ordinal) { return o.items[i].before, o.items[i].late }
+var nothingLate = &lateOrder{latePiece: new(latePiece)}
 
-func (o *lateOrder) Find(late acl.Ordinal) int { return int(o.places[late]) }
+// Len returns how many there are, with some that are dead.
+func (o *lateOrder) Len() int { return len(o.items) + len(o.few) }
 
+// At returns the i-th.
+func (o *lateOrder) At(i int) (uint32, acl.Ordinal) {
+	// The j-th of few has the place behind[j] + j.
+	j := sort.Search(len(o.few), func(j int) bool { return o.behind[j]+j >= i })
+	var it lateItem
+	if j < len(o.few) && o.behind[j]+j == i {
+		it = o.few[j]
+	} else {
+		it = o.items[i-j]
+	}
+	return it.before, it.late
+}
+
+// Find returns the place of a row, -1 when it has none.
+func (o *lateOrder) Find(late acl.Ordinal) int {
+	if int(late) >= len(o.places) {
+		for j, it := range o.few {
+			if it.late == late {
+				return o.behind[j] + j
+			}
+		}
+		return -1
+	}
+	at := int(o.places[late])
+	if at < 0 {
+		return -1
+	}
+	return at + sort.Search(len(o.few), func(j int) bool { return o.behind[j] > at })
+}
+
+// ACL returns what a row says, nil when nobody is to see it.
 func (o *lateOrder) ACL(late acl.Ordinal) *acl.ACL {
-	if r := &o.rows[late]; r.listed {
+	if r := &o.rows[late]; r.listed && !o.dead.Has(uint32(late)) {
 		return r.e.acl
 	}
 	return nil
 }
 
-var nothingLate = new(lateOrder)
+// arrays tells whether documents are not plain for the sort.
+func (o *lateOrder) arrays() bool { return o.bent+o.latePiece.bent > 0 }
 
 // sorted returns what is late in an order.
 func (k *contents) sorted(order int) *lateOrder {
@@ -264,19 +311,14 @@ func (k *contents) sorted(order int) *lateOrder {
 	return done
 }
 
-// extend sorts what has come since seed and merges the two.
+// extend sorts what has come since seed and adds it.
 func (k *contents) extend(seed *lateOrder, of *ordering) *lateOrder {
-	o := &lateOrder{
-		rows:   k.late,
-		items:  make([]lateItem, 0, len(seed.items)+len(k.late)-len(seed.rows)),
-		places: make([]int32, len(k.late)),
-		bent:   seed.bent,
-	}
+	o := &lateOrder{rows: k.late, dead: k.lateDead, latePiece: seed.latePiece, bent: seed.bent}
+	o.few = append(make([]lateItem, 0, len(seed.few)+len(k.late)-len(seed.rows)), seed.few...)
 	var scratch, key []byte
-	fresh := make([]lateItem, 0, len(k.late)-len(seed.rows))
 	for i := len(seed.rows); i < len(k.late); i++ {
 		e := k.late[i].e
-		if e == nil || k.lateDead.Has(uint32(i)) {
+		if e == nil {
 			continue
 		}
 		key = key[:0]
@@ -286,30 +328,49 @@ func (k *contents) extend(seed *lateOrder, of *ordering) *lateOrder {
 				o.bent++
 			}
 		}
-		fresh = append(fresh, lateItem{k.base.before(of, key, e.pos, &scratch), acl.Ordinal(i)})
+		o.few = append(o.few, lateItem{k.base.before(of, key, e.pos, &scratch), acl.Ordinal(i)})
 	}
+	o.few = slices.DeleteFunc(o.few, func(it lateItem) bool { return k.lateDead.Has(uint32(it.late)) })
 	compare := func(a, b lateItem) int { return k.compareLate(of, a, b) }
-	slices.SortFunc(fresh, compare)
-	old := seed.items
-	for len(old) > 0 || len(fresh) > 0 {
-		switch {
-		case len(old) > 0 && k.lateDead.Has(uint32(old[0].late)):
-			old = old[1:]
-		case len(fresh) == 0 || len(old) > 0 && compare(old[0], fresh[0]) < 0:
-			o.items = append(o.items, old[0])
-			old = old[1:]
-		default:
-			o.items = append(o.items, fresh[0])
-			fresh = fresh[1:]
-		}
+	slices.SortFunc(o.few, compare)
+	if len(o.few) > fewMost {
+		o.latePiece, o.few, o.bent = o.piece(compare), nil, 0
+		return o
 	}
-	for i := range o.places {
-		o.places[i] = -1
-	}
-	for i, it := range o.items {
-		o.places[it.late] = int32(i)
+	o.behind = make([]int, len(o.few))
+	for j, it := range o.few {
+		o.behind[j], _ = slices.BinarySearchFunc(o.items, it, compare)
 	}
 	return o
+}
+
+// piece merges few into the items that live.
+func (o *lateOrder) piece(compare func(a, b lateItem) int) *latePiece {
+	n := &latePiece{
+		items:  make([]lateItem, 0, o.Len()),
+		places: make([]int32, len(o.rows)),
+		bent:   o.latePiece.bent + o.bent,
+	}
+	old, few := o.items, o.few
+	for len(old) > 0 || len(few) > 0 {
+		switch {
+		case len(old) > 0 && o.dead.Has(uint32(old[0].late)):
+			old = old[1:]
+		case len(few) == 0 || len(old) > 0 && compare(old[0], few[0]) < 0:
+			n.items = append(n.items, old[0])
+			old = old[1:]
+		default:
+			n.items = append(n.items, few[0])
+			few = few[1:]
+		}
+	}
+	for i := range n.places {
+		n.places[i] = -1
+	}
+	for i, it := range n.items {
+		n.places[it.late] = int32(i)
+	}
+	return n
 }
 
 func (k *contents) compareLate(of *ordering, a, b lateItem) int {

@@ -142,7 +142,7 @@ func (p *plan) interval(k *contents, q *query.Query, s query.Sort) bool {
 		return false
 	}
 	o, late := k.base.orders[order], k.sorted(order)
-	if o.bent+late.bent > 0 {
+	if o.bent > 0 || late.arrays() {
 		return false
 	}
 	p.by, p.order, p.late, p.want = byInterval, order, late, query.Sort{}

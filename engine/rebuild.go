@@ -95,7 +95,8 @@ const mostChunks = 1 << 12
 // late into it. to leads from the ordinals of k to those of b.
 func (k *contents) reorder(b *base, order int, to []acl.Ordinal, pause func()) *ordering {
 	was := k.base.orders[order]
-	o := &ordering{name: was.name, sort: was.sort, bent: k.sorted(order).bent + was.bent}
+	late := k.sorted(order)
+	o := &ordering{name: was.name, sort: was.sort, bent: was.bent + late.bent + late.latePiece.bent}
 	o.perm = make([]acl.Ordinal, 0, b.len())
 	o.prefix = make([]uint64, 0, b.len())
 	n := acl.Ordinal(k.base.len())
