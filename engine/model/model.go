@@ -219,6 +219,7 @@ var routes = []route{
 	{"user/:kid/login", "POST", bootstrap, (*call).login},
 	{"user/:kid/_logout", "POST", userAlone, (*call).logout},
 	{"user/:kid/_me", "GET", userAlone, (*call).me},
+	{"user/:kid/_count", "GET", userOrMaster, (*call).countUsers},
 	{"user/:kid/_group", "POST", userOrMaster, (*call).groupUsers},
 	{"user/:kid/_lookup", "POST", userOrMaster, (*call).lookup},
 	{"user/:kid/:id", "GET", userOrMaster, (*call).getUser},

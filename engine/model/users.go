@@ -192,6 +192,14 @@ func (c *call) listUsers() Response {
 	return answer(200, list)
 }
 
+func (c *call) countUsers() Response {
+	filter, err := parseFilter(c.query.Get("query"))
+	if err != nil {
+		return refuse(filterError(err))
+	}
+	return count(len(c.readable(c.app.users, filter)))
+}
+
 // publicFields are what a lookup may ask for and shows (R13).
 var publicFields = []string{"_id", "username", "email", "first_name", "last_name"}
 

@@ -125,6 +125,13 @@ func (w *World) listUsers(d *draft) {
 	w.resolveQuery(d)
 }
 
+func (w *World) countUsers(d *draft) {
+	d.to("GET", "user", d.app.Key, "_count")
+	if w.in(4) > 0 {
+		d.query = []string{"query", w.filter(d.app)}
+	}
+}
+
 func (w *World) usernameExists(d *draft) {
 	w.bootstrapper(d)
 	d.to("POST", "rpc", d.app.Key, "check-username-exists")
