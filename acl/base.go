@@ -40,6 +40,8 @@ type Ordering struct {
 	from  []uint32
 	arena []uint32
 	dense map[uint32][]uint64
+
+	size int // grants in arena and dense
 }
 
 // A set is positions in one of three forms. The zero set is empty.
@@ -49,7 +51,7 @@ type set struct {
 	list []uint32 // ascending
 }
 
-// dense tells whether many of n positions take less room as bits than as a
+// isDense tells whether many of n positions take less room as bits than as a
 // list.
 func isDense(many, n int) bool { return many > n/32 }
 
@@ -168,7 +170,7 @@ func (b *Builder) forget() {
 // order makes the sets of one order by counting, then filling: O(grants).
 func (b *Builder) order(perm []Ordinal) *Ordering {
 	n := len(b.flags)
-	o := &Ordering{base: b.base, perm: perm, from: make([]uint32, len(b.base.names)+1)}
+	o := &Ordering{base: b.base, perm: perm, from: make([]uint32, len(b.base.names)+1), size: len(b.named)}
 	for _, k := range b.named {
 		o.from[k+1]++
 	}
@@ -387,17 +389,13 @@ func (o *Ordering) Position(i Ordinal) uint32 {
 // many grants and entities that is for.
 func (o *Ordering) Bytes() (sets, permutation, grants int) {
 	sets = 4 * (len(o.from) + len(o.arena))
-	grants = len(o.arena)
 	for _, d := range o.dense {
 		sets += 8 * len(d)
-		for _, w := range d {
-			grants += bits.OnesCount64(w)
-		}
 	}
 	for _, s := range [...]set{o.all, o.on, o.open} {
 		sets += 8*len(s.bits) + 4*len(s.list)
 	}
-	return sets, 4 * (len(o.perm) + len(o.inv)), grants
+	return sets, 4 * (len(o.perm) + len(o.inv)), o.size
 }
 
 // pagePositions is how many positions a page of a Dead, and a block of a Walk,

@@ -59,7 +59,7 @@ type Walk struct {
 	base  uint32   // where the block in bits begins
 	word  int      // the next word of it to look at
 	bits  page     // what is left of the block, from word on
-	small []uint32 // instead of blocks: what is left; nil when gathered is false
+	small []uint32 // instead of blocks: what is left
 	few   bool     // small is used
 
 	next     int   // in late

@@ -216,6 +216,7 @@ var routes = []route{
 
 	{"user/:kid", "POST", bootstrap, (*call).signUp},
 	{"user/:kid", "GET", userOrMaster, (*call).listUsers},
+	{"user/:kid", "DELETE", masterAlone, (*call).deleteUsers},
 	{"user/:kid/login", "POST", bootstrap, (*call).login},
 	{"user/:kid/_logout", "POST", userAlone, (*call).logout},
 	{"user/:kid/_me", "GET", userAlone, (*call).me},

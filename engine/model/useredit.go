@@ -127,6 +127,28 @@ func (c *call) deleteUser() Response {
 	if !c.may(oracle.Write, c.app.users, u) {
 		return refuse("InsufficientCredentials")
 	}
+	c.removeUser(u)
+	return answer(204, nil)
+}
+
+// deleteUsers removes the active users that a query of the master matches.
+func (c *call) deleteUsers() Response {
+	if !c.query.Has("query") {
+		return refuse("MissingQuery")
+	}
+	filter, err := parseFilter(c.query.Get("query"))
+	if err != nil {
+		return refuse(filterError(err))
+	}
+	found := c.readable(c.app.users, filter)
+	for _, u := range found {
+		c.removeUser(u)
+	}
+	return count(len(found))
+}
+
+// removeUser removes a user for good, or suspends him.
+func (c *call) removeUser(u *record) {
 	hard := c.version <= 1
 	switch {
 	case c.query.Get("hard") == "true":
@@ -137,10 +159,9 @@ func (c *call) deleteUser() Response {
 	c.app.endSessions(u)
 	if hard {
 		c.app.users.remove(u)
-		return answer(204, nil)
+		return
 	}
 	u.suspended = true // which is no change of his record
-	return answer(204, nil)
 }
 
 // restoreUser lets a suspended user back in. His old tokens stay dead.

@@ -70,7 +70,7 @@ func (w *World) act(d *draft) {
 	}{
 		{15, w.signUp}, {45, w.logIn}, {12, w.logOut}, {20, w.me},
 		{25, w.getUser}, {20, w.listUsers}, {10, w.countUsers}, {20, w.lookup}, {40, w.putUser},
-		{8, w.deleteUser}, {6, w.restoreUser}, {8, w.endTokens}, {8, w.usernameExists}, {3, w.resetPassword},
+		{8, w.deleteUser}, {4, w.deleteUsers}, {6, w.restoreUser}, {8, w.endTokens}, {8, w.usernameExists}, {3, w.resetPassword},
 		{120, w.createEntity}, {190, w.putEntity}, {130, w.getEntity}, {170, w.listEntities},
 		{40, w.countEntities}, {50, w.groupBy}, {90, w.deltaSet}, {50, w.deleteEntity}, {15, w.deleteByQuery},
 		{65, w.putGroup}, {15, w.postGroup}, {20, w.getGroup}, {10, w.deleteGroup}, {8, w.listGroups},

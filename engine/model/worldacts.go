@@ -226,6 +226,19 @@ func (w *World) deleteUser(d *draft) {
 	}
 }
 
+func (w *World) deleteUsers(d *draft) {
+	if w.in(4) > 0 {
+		w.byMaster(d)
+	}
+	d.to("DELETE", "user", d.app.Key)
+	if w.in(12) > 0 {
+		d.query = []string{"query", w.filter(d.app)}
+	}
+	if w.in(4) == 0 {
+		d.query = append(d.query, "hard", w.pick("true", "false"))
+	}
+}
+
 // restoreUser mostly asks for somebody who is suspended.
 func (w *World) restoreUser(d *draft) {
 	if w.in(5) > 0 {
