@@ -55,8 +55,13 @@ func TestGroupsOfAnACL(t *testing.T) {
 	}
 }
 
+var scratch Scratch // used for one ACL after the other
+
 func checkBinary(t *testing.T, a *ACL) {
 	t.Helper()
+	if got, err := scratch.Decode(a.AppendBinary(nil)); err != nil || !got.Equal(a) {
+		t.Errorf("Scratch.Decode(AppendBinary(%+v)) = %+v, %v", a, got, err)
+	}
 	text := a.AppendBinary([]byte("before"))
 	got, rest, err := DecodeBinary(append(text[len("before"):], "after"...))
 	if err != nil || !got.Equal(a) || string(rest) != "after" || !strings.HasPrefix(string(text), "before") {
@@ -88,6 +93,9 @@ func TestBinaryRefusesOtherBytes(t *testing.T) {
 		if a, _, err := DecodeBinary(good[:i]); err == nil {
 			t.Errorf("cut at %d: DecodeBinary = %+v; want an error", i, a)
 		}
+		if a, err := scratch.Decode(good[:i]); err == nil {
+			t.Errorf("cut at %d: Scratch.Decode = %+v; want an error", i, a)
+		}
 	}
 	many := append([]byte{binaryVersion, 0}, binary.AppendUvarint(nil, MaxPrincipals+1)...)
 	many = append(many, make([]byte, 2*MaxPrincipals)...)
@@ -103,6 +111,32 @@ func TestBinaryRefusesOtherBytes(t *testing.T) {
 		if a, _, err := DecodeBinary(b); err == nil {
 			t.Errorf("%s: DecodeBinary = %+v; want an error", says, a)
 		}
+		if a, err := scratch.Decode(b); err == nil {
+			t.Errorf("%s: Scratch.Decode = %+v; want an error", says, a)
+		}
+	}
+}
+
+// Looking at ACLs where they lie costs nothing, and nothing of one is left in
+// the next.
+func TestScratch(t *testing.T) {
+	large := by("creator", readers("a", "b"), rGroups("g")).AppendBinary(nil)
+	small := by("other").AppendBinary(nil)
+	allocs := testing.AllocsPerRun(100, func() {
+		a, err := scratch.Decode(large)
+		if err != nil || len(a.Readers) != 2 || len(a.ReaderGroups) != 1 {
+			t.Fatalf("%+v, %v", a, err)
+		}
+		if a, err = scratch.Decode(small); err != nil || a.Creator != "other" || len(a.Readers)+len(a.ReaderGroups) != 0 {
+			t.Fatalf("%+v, %v", a, err)
+		}
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+	scratch.Forget()
+	if scratch.acl.Creator != "" || slices.ContainsFunc(scratch.names[:cap(scratch.names)], func(name string) bool { return name == "a" || name == "g" }) {
+		t.Errorf("%+v is not forgotten", scratch)
 	}
 }
 
@@ -115,6 +149,10 @@ func FuzzDecodeBinary(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		a, rest, err := DecodeBinary(b)
+		there, errThere := scratch.Decode(b)
+		if same := err == nil && len(rest) == 0; same != (errThere == nil) || same && !there.Equal(a) {
+			t.Errorf("%x: DecodeBinary %+v, %v; Scratch.Decode %+v, %v", b, a, err, there, errThere)
+		}
 		if err != nil {
 			if a != nil || rest != nil {
 				t.Fatalf("both %+v and the error %v", a, err)

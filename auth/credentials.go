@@ -38,30 +38,36 @@ type Credentials struct {
 // password may contain colons. Anything else is ErrMalformed. The header is
 // borrowed for the call; the result holds copies.
 func ParseAuthorization(header []byte) (Credentials, error) {
-	header = trimBlank(header)
-	if len(header) == 0 {
-		return Credentials{}, nil
+	if token, ok := SessionToken(header); ok {
+		return Credentials{Scheme: Session, Token: string(token)}, nil
 	}
-	if len(header) > maxHeaderBytes {
-		return Credentials{}, ErrMalformed
-	}
-	scheme, rest := header, []byte(nil)
-	for i, c := range header {
-		if isBlank(c) {
-			scheme, rest = header[:i], trimBlank(header[i:])
-			break
-		}
-	}
+	scheme, rest := cutScheme(header)
 	switch {
-	case equalFold(scheme, "kinvey"):
-		if !validToken(rest) {
-			return Credentials{}, ErrMalformed
-		}
-		return Credentials{Scheme: Session, Token: string(rest)}, nil
-	case equalFold(scheme, "basic"):
+	case len(scheme) == 0:
+		return Credentials{}, nil
+	case equalFold(scheme, "basic") && len(header) <= maxHeaderBytes:
 		return parseBasic(rest)
 	}
 	return Credentials{}, ErrMalformed
+}
+
+// SessionToken returns the token of a header in the session form, for
+// TokenDigest. It borrows the header and does not allocate. ok is false for every
+// other header, which is for ParseAuthorization to tell.
+func SessionToken(header []byte) (token []byte, ok bool) {
+	scheme, rest := cutScheme(header)
+	return rest, equalFold(scheme, "kinvey") && len(header) <= maxHeaderBytes && validToken(rest)
+}
+
+// cutScheme takes a header apart at the first blank.
+func cutScheme(header []byte) (scheme, rest []byte) {
+	header = trimBlank(header)
+	for i, c := range header {
+		if isBlank(c) {
+			return header[:i], trimBlank(header[i:])
+		}
+	}
+	return header, nil
 }
 
 func parseBasic(encoded []byte) (Credentials, error) {

@@ -25,7 +25,7 @@ type Digest [sha256.Size]byte
 
 // TokenDigest returns the digest under which a session with this token is found.
 // It does not allocate.
-func TokenDigest(token string) Digest { return digest(token) }
+func TokenDigest[T string | []byte](token T) Digest { return digest(token) }
 
 // SecretDigest returns the digest of an app or master secret.
 func SecretDigest(secret string) Digest { return digest(secret) }
@@ -72,7 +72,7 @@ func fill(r io.Reader, b []byte) {
 	}
 }
 
-func digest(s string) Digest {
+func digest[T string | []byte](s T) Digest {
 	// Fast path: a copy on the stack, so that a token costs no allocation.
 	var buf [128]byte
 	if len(s) <= len(buf) {

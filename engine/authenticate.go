@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"math"
+	"unsafe"
 
 	"postern/acl"
 	"postern/auth"
@@ -19,22 +20,7 @@ func (r *Request) authenticate() error {
 		r.principals = acl.PrincipalsOf(r.subject)
 		return nil
 	}
-	cred, err := auth.ParseAuthorization(r.ctx.Request.Header.Peek("Authorization"))
-	if err != nil {
-		return fault(errCredentials, "malformed Authorization header")
-	}
-	switch cred.Scheme {
-	case auth.Basic:
-		if r.app == nil {
-			return errCredentials
-		}
-		err = r.basic(cred.Name, cred.Password)
-	case auth.Session:
-		err = r.byToken(cred.Token)
-	default:
-		return fault(errCredentials, "the request carries no credentials")
-	}
-	if err != nil {
+	if err := r.present(); err != nil {
 		return err
 	}
 	if r.operator != "" {
@@ -44,6 +30,34 @@ func (r *Request) authenticate() error {
 		return fault(errInsufficient, "%s", wrongRole(r.route.allow))
 	}
 	return nil
+}
+
+// present takes the credentials of the request.
+func (r *Request) present() error {
+	header := r.ctx.Request.Header.Peek("Authorization")
+	if token, ok := auth.SessionToken(header); ok {
+		return r.byToken(auth.TokenDigest(token))
+	}
+	cred, err := auth.ParseAuthorization(header)
+	switch {
+	case err != nil:
+		return fault(errCredentials, "malformed Authorization header")
+	case cred.Scheme != auth.Basic:
+		return fault(errCredentials, "the request carries no credentials")
+	case r.app == nil:
+		return errCredentials
+	}
+	return r.basic(cred.Name, cred.Password)
+}
+
+// token returns the token by which the request was authenticated, "" when it
+// was by something else.
+func (r *Request) token() string {
+	if r.session == nil {
+		return ""
+	}
+	token, _ := auth.SessionToken(r.ctx.Request.Header.Peek("Authorization"))
+	return string(token)
 }
 
 func wrongRole(a allow) string {
@@ -108,11 +122,12 @@ func (r *Request) setUser(id string) {
 // byToken takes a session token: of a user of this app, or of an operator
 // where the route takes operators. The two are looked up in different places,
 // so neither is ever taken for the other.
-func (r *Request) byToken(token string) error {
-	digest := auth.TokenDigest(token)
+func (r *Request) byToken(digest auth.Digest) error {
+	r.digest = digest
+	key := unsafe.String(&r.digest[0], len(r.digest)) // for the lookups below, which keep nothing
 	if r.route.allow&asOperator != 0 {
 		st := r.e.system.Load()
-		if n, ok := st.sessions.Get(string(digest[:])); ok && st.live(n, r.start) {
+		if n, ok := st.sessions.Get(key); ok && st.live(n, r.start) {
 			r.operator = n.User
 			r.session = n
 			r.subject = acl.Subject{Role: acl.RoleMaster}
@@ -126,14 +141,14 @@ func (r *Request) byToken(token string) error {
 	if r.version == 0 {
 		return fault(errFeature, "session authentication needs API version 1 or higher")
 	}
-	n, ok := r.view.sessions.Get(string(digest[:]))
+	n, ok := r.view.sessions.Get(key)
 	if !ok || !r.view.live(n, r.start) {
 		if ok && r.view.lockedDown(n) {
 			return errLockedDown // on which clients remove what they hold of him
 		}
 		return fault(errCredentials, "Unable to validate the authorization token included in the request")
 	}
-	r.session, r.token = n, token
+	r.session = n
 	r.setUser(n.User)
 	r.e.touch(r.app, n, r.start)
 	return nil

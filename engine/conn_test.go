@@ -1,12 +1,15 @@
 package engine_test
 
 import (
+	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/valyala/fasthttp"
 	"github.com/valyala/fasthttp/fasthttputil"
 
 	"postern/auth"
@@ -95,6 +98,69 @@ func TestStopRightAfterServe(t *testing.T) {
 		if c, err := net.Dial("tcp", l.Addr().String()); err == nil {
 			c.Close()
 			t.Fatal("it still listens")
+		}
+	}
+}
+
+// Answers of every length around that of the buffer that they are written
+// through arrive whole, one behind the other, pipelined or not.
+func TestAnswersAroundTheBuffer(t *testing.T) {
+	const buffer = 4096
+	s := start(t)
+	address := attackTCP(s)
+	filler := func(n int) string { return strings.Repeat("x", n) }
+	// What an answer has besides the filler.
+	id := func(n int) string { return fmt.Sprintf("e%06d", n) }
+	put := func(n int) string {
+		a := s.want(s.do("PUT", "/appdata/"+kid+"/sized/"+id(n), asMaster, `{"_acl":{"creator":"somebody"},"f":"`+filler(n)+`"}`), 201, "")
+		return string(a.body)
+	}
+	request := func(n int) string {
+		return "GET /appdata/" + kid + "/sized/" + id(n) + " HTTP/1.1\r\nHost: localhost\r\nAuthorization: " + asMaster + "\r\n\r\n"
+	}
+	want := map[int]string{1000: put(1000)}
+	whole := len(attackRaw(t, address, []byte(request(1000))))
+	var sizes []int
+	for _, size := range []int{buffer, 2 * buffer, 3 * buffer} {
+		for by := -2; by <= 2; by++ {
+			sizes = append(sizes, 1000+size-whole+by, 1000+size-len(want[1000])+by) // the whole answer, the body
+		}
+	}
+	for _, n := range sizes {
+		want[n] = put(n)
+	}
+	check := func(in *bufio.Reader, n int) {
+		t.Helper()
+		var res fasthttp.Response
+		if err := res.Read(in); err != nil {
+			t.Fatalf("filler of %d: %.200s", n, err.Error())
+		}
+		if string(res.Body()) != want[n] {
+			t.Fatalf("filler of %d: %d bytes, want %d", n, len(res.Body()), len(want[n]))
+		}
+	}
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(time.Minute)) // what is held back for ever would be noticed
+	in := bufio.NewReader(c)
+	for _, n := range sizes {
+		if _, err := io.WriteString(c, request(n)); err != nil {
+			t.Fatal(err)
+		}
+		check(in, n)
+	}
+	// All pairs of two, and what comes behind them.
+	for _, n := range sizes {
+		for _, m := range sizes {
+			if _, err := io.WriteString(c, request(n)+request(m)+request(1000)); err != nil {
+				t.Fatal(err)
+			}
+			check(in, n)
+			check(in, m)
+			check(in, 1000)
 		}
 	}
 }

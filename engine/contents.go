@@ -119,12 +119,45 @@ func (k *contents) get(id string) (*entity, bool) {
 	return k.at(i), true
 }
 
+// look returns of an entity what a reader needs: what is served of it, and what
+// it says about who may read it. That is read into s, and both are borrowed.
+func (k *contents) look(id string, s *acl.Scratch) ([]byte, *acl.ACL, bool) {
+	i, ok := k.ordinal(id)
+	if !ok {
+		return nil, nil, false
+	}
+	if n := acl.Ordinal(k.base.len()); i >= n {
+		e := k.late[i-n].e
+		return e.body(), e.acl, true
+	}
+	r := k.base.rows.row(i)
+	a, err := s.Decode(r.value[entityFixed:r.bodyAt])
+	if err != nil {
+		panic("an entity that was packed does not unpack: " + err.Error()) // it was decoded when it was packed
+	}
+	return r.body(), a, true
+}
+
 // at returns the entity with an ordinal.
 func (k *contents) at(i acl.Ordinal) *entity {
 	if n := acl.Ordinal(k.base.len()); i >= n {
 		return k.late[i-n].e
 	}
 	return k.base.entity(i)
+}
+
+// bodies is body for several ordinals, at most pageBatch.
+func (k *contents) bodies(dst [][]byte, of []acl.Ordinal) {
+	n, from := acl.Ordinal(k.base.len()), 0
+	for at, i := range of {
+		if i < n {
+			continue
+		}
+		dst[at] = k.late[i-n].e.body()
+		k.base.rows.bodies(dst[from:], of[from:at])
+		from = at + 1
+	}
+	k.base.rows.bodies(dst[from:], of[from:])
 }
 
 // body returns what is served of the entity with an ordinal.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"postern/auth"
+	"postern/engine/query"
 	"postern/engine/store"
 )
 
@@ -43,6 +44,9 @@ type Engine struct {
 	cleaner  *cleaner
 	outbox   *outbox
 	indexer  *indexer
+	times    times
+	uuids    uuids
+	sorts    *parsed[query.Sort]
 	tasks    sync.WaitGroup // work that no request waits for
 }
 
@@ -67,6 +71,7 @@ func Open(config Config) (*Engine, error) {
 		return nil, fmt.Errorf("loading the store: %w", err)
 	}
 	e.gate.exposed.Store(max(e.now(), e.lastTime.Load())) // whatever was given out before
+	e.uuids.e, e.sorts = e, newParsed[query.Sort]()
 	var key [32]byte
 	e.readRandom(key[:])
 	e.hasher = auth.NewHasher(config.Argon, config.HashSlots, config.HashQueue)
@@ -254,14 +259,11 @@ func (e *Engine) newID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// newUUID makes a random UUID, for request ids and generated names.
+// newUUID makes a random UUID, for generated names.
 func (e *Engine) newUUID() string {
 	var b [16]byte
 	e.readRandom(b[:])
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	h := hex.EncodeToString(b[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+	return string(appendUUID(nil, b))
 }
 
 // appByKey finds an app.

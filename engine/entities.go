@@ -221,11 +221,11 @@ func (r *Request) get(c *collection, id string) error {
 	if c == nil {
 		return errEntityNotFound
 	}
-	ent, ok := c.rows.get(id)
+	body, grants, ok := c.rows.look(id, &r.grants)
 	if !ok {
 		return errEntityNotFound
 	}
-	if err := r.decide(c.level, ent.acl, acl.Read); err != nil {
+	if err := r.decide(c.level, grants, acl.Read); err != nil {
 		if r.view.config.Options.HideUnreadable {
 			return errEntityNotFound
 		}
@@ -235,12 +235,10 @@ func (r *Request) get(c *collection, id string) error {
 	if err != nil {
 		return err
 	}
-	if res == nil {
-		return r.immutable(fasthttp.StatusOK, ent.body())
-	}
-	body, err := res.append(nil, documentOf(ent))
-	if err != nil {
-		return err
+	if res != nil {
+		if body, err = res.append(nil, document.Trusted(body)); err != nil {
+			return err
+		}
 	}
 	return r.json(fasthttp.StatusOK, body)
 }
@@ -394,21 +392,27 @@ func (r *Request) filter() (*query.Query, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &query.Query{Filter: f, Meter: r.meter()}, nil
+	r.asked = query.Query{Filter: f, Meter: r.meter()}
+	return &r.asked, nil
 }
 
 // meter starts the budget of a query. Between its steps it lets other requests
 // go on; what it waits for a turn is of its time.
 func (r *Request) meter() *query.Meter {
-	left := func() time.Duration { return math.MaxInt64 }
-	if clock, most := r.e.config.Clock, r.e.config.QueryTime; most > 0 {
-		end := clock().Add(most)
-		left = func() time.Duration { return end.Sub(clock()) }
+	if most := r.e.config.QueryTime; most > 0 {
+		r.until = r.e.config.Clock().Add(most)
 	}
-	return query.NewMeter(query.Budget{
-		Rows: max(r.e.config.QueryRows, 0),
-		Over: func() bool { return !r.turn.step(r.e.pacer, left) },
-	})
+	r.meters.Reset(query.Budget{Rows: max(r.e.config.QueryRows, 0), Over: r.over})
+	return &r.meters
+}
+
+func (r *Request) outOfTime() bool { return !r.turn.step(r.e.pacer, r.left) }
+
+func (r *Request) timeLeft() time.Duration {
+	if r.until.IsZero() {
+		return math.MaxInt64
+	}
+	return r.until.Sub(r.e.config.Clock())
 }
 
 // query reads the parameters of a list request.
@@ -418,7 +422,7 @@ func (r *Request) query() (*query.Query, error) {
 		return nil, err
 	}
 	args := r.ctx.QueryArgs()
-	if q.Sort, err = query.ParseSort(args.Peek("sort")); err != nil {
+	if q.Sort, err = r.e.sorts.get(args.Peek("sort"), query.ParseSort); err != nil {
 		return nil, err
 	}
 	if q.Page.Skip, err = natural("skip", args.Peek("skip")); err != nil {
@@ -427,7 +431,9 @@ func (r *Request) query() (*query.Query, error) {
 	if q.Page.Limit, err = natural("limit", args.Peek("limit")); err != nil {
 		return nil, err
 	}
-	q.Fields = query.ParseFields(string(args.Peek("fields")))
+	if fields := args.Peek("fields"); len(fields) > 0 {
+		q.Fields = query.ParseFields(string(fields))
+	}
 	return q, nil
 }
 

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -25,11 +24,17 @@ const (
 	highestAPI    = 6
 	factoryAPI    = 3 // of apps that were not told otherwise
 	headerVersion = "X-Kinvey-Api-Version"
-	headerRequest = "X-Kinvey-Request-Id"
-	headerStart   = "X-Kinvey-Request-Start"
 )
 
-var requests = sync.Pool{New: func() any { return new(Request) }}
+// Headers of every answer.
+var (
+	headerRequest = []byte("X-Kinvey-Request-Id")
+	headerStart   = []byte("X-Kinvey-Request-Start")
+	headerCache   = []byte("Cache-Control")
+	headerOptions = []byte("X-Content-Type-Options")
+	noStore       = []byte("private, no-store")
+	noSniff       = []byte("nosniff")
+)
 
 // Handler returns the server's request handler: every public route.
 func (e *Engine) Handler() fasthttp.RequestHandler {
@@ -115,13 +120,13 @@ func trimSlash(ctx *fasthttp.RequestCtx) bool {
 func (e *Engine) serve(ctx *fasthttp.RequestCtx, t *mounted) {
 	began := time.Now()
 	r := requests.Get().(*Request)
-	*r = Request{ctx: ctx, e: e, route: t, local: t.local}
+	r.ctx, r.e, r.route, r.local = ctx, e, t, t.local
 	r.id = r.requestID()
 	h := &ctx.Response.Header
-	h.Set("Content-Type", jsonType)
-	h.Set("Cache-Control", "private, no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set(headerRequest, r.id)
+	h.SetContentType(jsonType)
+	h.SetCanonical(headerCache, noStore)
+	h.SetCanonical(headerOptions, noSniff)
+	h.SetCanonical(headerRequest, r.id)
 	if err := r.run(t.names); err != nil {
 		r.fail(err)
 	}
@@ -132,8 +137,11 @@ func (e *Engine) serve(ctx *fasthttp.RequestCtx, t *mounted) {
 	}
 	e.metrics.duration.Update(time.Since(began).Seconds())
 	t.count[min(ctx.Response.StatusCode()/100, 5)].Inc()
+	if c, ok := ctx.Conn().(*conn); ok && !ctx.Response.IsBodyStream() && !ctx.IsHead() {
+		c.expect(len(ctx.Response.Body()))
+	}
 	r.releaseBody()
-	*r = Request{}
+	r.reset()
 	requests.Put(r)
 }
 
@@ -143,7 +151,7 @@ func (r *Request) run(names []string) (err error) {
 		r.turn.leave()
 		if p := recover(); p != nil {
 			r.e.metrics.panics.Inc()
-			r.e.config.Logger.Error("panic", "request", r.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			r.e.config.Logger.Error("panic", "request", string(r.id), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			err = errInternal
 		}
 	}()
@@ -188,7 +196,7 @@ func (r *Request) run(names []string) (err error) {
 		}
 		r.cors()
 	}
-	r.ctx.Response.Header.SetBytesV(headerStart, appendTime(nil, r.start))
+	r.ctx.Response.Header.SetCanonical(headerStart, r.e.times.text(r.start))
 	if r.route.allow != anyone {
 		if err := r.authenticate(); err != nil {
 			return err
@@ -204,12 +212,31 @@ func (r *Request) run(names []string) (err error) {
 // foreign host names where only the loopback interface is served.
 func (r *Request) framing() error {
 	h := &r.ctx.Request.Header
-	raw := h.RawHeaders()
-	if bytes.Contains(raw, []byte("\n ")) || bytes.Contains(raw, []byte("\n\t")) {
+	lines, folded, encoding, length := 0, false, false, false
+	for raw := h.RawHeaders(); len(raw) > 0; lines++ {
+		line := raw
+		if end := bytes.IndexByte(raw, '\n'); end >= 0 {
+			line, raw = raw[:end], raw[end+1:]
+		} else {
+			raw = nil
+		}
+		if len(line) == 0 {
+			continue
+		}
+		switch line[0] {
+		case ' ', '\t':
+			folded = true
+		case 't', 'T':
+			encoding = encoding || begins(line, "transfer-encoding:")
+		case 'c', 'C':
+			length = length || begins(line, "content-length:")
+		}
+	}
+	if folded {
 		r.ctx.SetConnectionClose()
 		return fault(errBadRequest, "folded headers are not accepted")
 	}
-	if hasHeader(raw, "transfer-encoding:") && hasHeader(raw, "content-length:") {
+	if encoding && length {
 		r.ctx.SetConnectionClose()
 		return fault(errBadRequest, "Content-Length together with Transfer-Encoding")
 	}
@@ -220,7 +247,7 @@ func (r *Request) framing() error {
 	if len(h.PeekAll("Authorization")) > 1 {
 		return fault(errBadRequest, "more than one Authorization header")
 	}
-	if bytes.Count(raw, []byte("\n")) > 64 {
+	if lines > 64 {
 		return fault(errHeaders, "more than 64 headers")
 	}
 	if r.e.config.LoopbackHostsOnly && !r.local && !r.e.config.answersTo(string(r.ctx.Host())) {
@@ -242,15 +269,10 @@ func (c *Config) answersTo(host string) bool {
 	})
 }
 
-// hasHeader looks for a header line in the raw block; name is in lower case
-// and ends with a colon.
-func hasHeader(raw []byte, name string) bool {
-	for line := range bytes.Lines(raw) {
-		if len(line) >= len(name) && bytes.EqualFold(line[:len(name)], []byte(name)) {
-			return true
-		}
-	}
-	return false
+// begins tells whether a header line has a name, which is in lower case and
+// ends with a colon.
+func begins(line []byte, name string) bool {
+	return len(line) >= len(name) && bytes.EqualFold(line[:len(name)], []byte(name))
 }
 
 // Loopback tells whether a host name or address, with or without a port, is of
@@ -269,17 +291,17 @@ func Loopback(host string) bool {
 
 // requestID takes over the client's id for this request if it is printable,
 // or makes one.
-func (r *Request) requestID() string {
-	id := r.ctx.Request.Header.Peek(headerRequest)
-	if len(id) == 0 || len(id) > 128 {
-		return r.e.newUUID()
-	}
+func (r *Request) requestID() []byte {
+	id := r.ctx.Request.Header.PeekBytes(headerRequest)
+	good := 0 < len(id) && len(id) <= 128
 	for _, c := range id {
-		if c <= ' ' || c > '~' {
-			return r.e.newUUID()
-		}
+		good = good && ' ' < c && c <= '~'
 	}
-	return string(id)
+	if !good {
+		r.e.uuids.next(&r.ownID)
+		return r.ownID[:]
+	}
+	return id
 }
 
 // askedVersion reads the API version header; given is false without one.
@@ -304,7 +326,7 @@ func (r *Request) fail(err error) {
 	case errors.As(err, &d):
 		r.e.metrics.denials.Inc()
 		if r.e.config.LogDenials {
-			log.Info("denied", "request", r.id, "method", string(r.ctx.Method()), "path", string(r.ctx.Path()),
+			log.Info("denied", "request", string(r.id), "method", string(r.ctx.Method()), "path", string(r.ctx.Path()),
 				"who", r.who(), "decision", d.decision.String())
 		}
 	case f.kind == errInternal:
@@ -312,9 +334,9 @@ func (r *Request) fail(err error) {
 		if r.route != nil && strings.HasPrefix(r.route.path, "/-/") {
 			path = r.route.path // the path of a link holds its token
 		}
-		log.Error("request failed", "request", r.id, "method", string(r.ctx.Method()), "path", path, "error", err)
+		log.Error("request failed", "request", string(r.id), "method", string(r.ctx.Method()), "path", path, "error", err)
 	case r.e.config.LogDenials && (f.kind == errCredentials || f.kind == errInsufficient):
-		log.Info("denied", "request", r.id, "method", string(r.ctx.Method()), "path", string(r.ctx.Path()),
+		log.Info("denied", "request", string(r.id), "method", string(r.ctx.Method()), "path", string(r.ctx.Path()),
 			"who", r.who(), "reason", f.Error())
 	}
 	w := errorTable[f.kind]

@@ -84,7 +84,7 @@ func (r *Request) answerMany(puts []*putEntity, errs []error) error {
 		status = fasthttp.StatusMultiStatus
 		f := faultOf(err)
 		if f.kind == errInternal {
-			r.e.config.Logger.Error("request failed", "request", r.id, "error", err)
+			r.e.config.Logger.Error("request failed", "request", string(r.id), "error", err)
 		}
 		failures = strconv.AppendInt(append(failures, `{"index":`...), int64(i), 10)
 		failures = appendError(append(failures, `,"error":`...), errorTable[f.kind], f.debug)

@@ -243,23 +243,28 @@ func (r *Request) copyPage(c *collection, p *plan, q *query.Query) (bool, error)
 	defer k.close()
 	k.Skip(q.Page.Skip)
 	out := &r.ctx.Response
+	var found [pageBatch]acl.Ordinal
+	var bodies [pageBatch][]byte
 	size := 0
-	for n := 0; n < q.Page.Limit; n++ {
-		i, ok := k.ordinal()
-		if !ok {
+	for n := 0; n < q.Page.Limit; {
+		some := k.ordinals(found[:min(pageBatch, q.Page.Limit-n)])
+		if len(some) == 0 {
 			break
 		}
-		if n == maxResults {
-			return true, errTooMany
+		k.rows.bodies(bodies[:], some)
+		for _, b := range bodies[:len(some)] {
+			if n == maxResults {
+				return true, errTooMany
+			}
+			if n > 0 {
+				out.AppendBodyString(",")
+			}
+			n++
+			if size += len(b); size > maxResponseBytes {
+				return true, errTooLong
+			}
+			out.AppendBody(b)
 		}
-		if n > 0 {
-			out.AppendBodyString(",")
-		}
-		b := k.rows.body(i)
-		if size += len(b); size > maxResponseBytes {
-			return true, errTooLong
-		}
-		out.AppendBody(b)
 	}
 	return true, nil
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/valyala/fasthttp"
@@ -13,6 +15,7 @@ import (
 	"postern/acl"
 	"postern/auth"
 	"postern/engine/document"
+	"postern/engine/query"
 )
 
 // A Request is one HTTP request on its way through a handler. It borrows from
@@ -22,7 +25,7 @@ type Request struct {
 	ctx     *fasthttp.RequestCtx
 	e       *Engine
 	route   *mounted
-	id      string // X-Kinvey-Request-Id
+	id      []byte // X-Kinvey-Request-Id; of the request or of ownID
 	start   int64  // Unix ms, taken before the view
 	version int    // effective API version
 	local   bool   // came through the administration socket
@@ -32,12 +35,34 @@ type Request struct {
 	subject    acl.Subject
 	principals acl.Principals
 	session    *session // nil: not authenticated by a token
-	token      string   // the presented token, "" without a session
 	operator   string   // e-mail of the operator, "" when none
 
 	params [4]string // path parameters, decoded
 	buffer *[]byte   // of the body, nil until it was read
 	turn   turn      // of an expensive query
+	until  time.Time // when the time of its queries is over; zero: never
+
+	// What has its room here because a request needs it once.
+	ownID  [36]byte
+	digest auth.Digest // of the presented token
+	asked  query.Query
+	meters query.Meter
+	grants acl.Scratch
+	over   func() bool // outOfTime; never changes
+	left   func() time.Duration
+}
+
+// requests are pooled: nothing that one of them needs is allocated anew.
+var requests = sync.Pool{New: func() any {
+	r := new(Request)
+	r.over, r.left = r.outOfTime, r.timeLeft
+	return r
+}}
+
+// reset makes of a request another one.
+func (r *Request) reset() {
+	r.grants.Forget()
+	*r = Request{grants: r.grants, over: r.over, left: r.left}
 }
 
 // handler does the work of one route. It answers through the Request or
@@ -98,7 +123,8 @@ func (r *Request) nothing() error {
 
 // count answers {"count":n}.
 func (r *Request) count(n int) error {
-	b := append(make([]byte, 0, 24), `{"count":`...)
+	var room [32]byte
+	b := append(room[:0], `{"count":`...)
 	b = strconv.AppendInt(b, int64(n), 10)
 	return r.json(fasthttp.StatusOK, append(b, '}'))
 }

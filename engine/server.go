@@ -51,6 +51,7 @@ func NewServer(e *Engine, admin bool) *Server {
 		WriteTimeout:                  writeTimeout,
 		IdleTimeout:                   idleTimeout,
 		ReadBufferSize:                headerBuffer,
+		WriteBufferSize:               writeBuffer,
 		MaxRequestBodySize:            max(e.config.MaxBody, e.config.MaxArray),
 		StreamRequestBody:             true, // see body.go
 		Concurrency:                   concurrency,
@@ -103,13 +104,15 @@ func (l connectionLog) Printf(string, ...any) { l.log.Debug("a connection failed
 // track remembers open connections: fasthttp cannot close the ones that are in
 // the middle of a request.
 func (s *Server) track(c net.Conn, state fasthttp.ConnState) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	switch state {
-	case fasthttp.StateClosed, fasthttp.StateHijacked:
-		delete(s.conns, c)
-	default:
+	case fasthttp.StateNew:
+		s.mu.Lock()
 		s.conns[c] = true
+		s.mu.Unlock()
+	case fasthttp.StateClosed, fasthttp.StateHijacked:
+		s.mu.Lock()
+		delete(s.conns, c)
+		s.mu.Unlock()
 	}
 }
 

@@ -285,7 +285,7 @@ func (e *Engine) me(r *Request) error {
 		return errCredentials
 	}
 	a, _ := r.view.accounts.Get(r.subject.ID)
-	token := r.token
+	token := r.token()
 	if r.version >= 6 {
 		token = ""
 	}
@@ -331,7 +331,7 @@ func (e *Engine) putUser(r *Request) error {
 		app: r.app, subject: r.subject, id: id, custom: b.members, sent: b.acl, aclText: b.aclText,
 		username: b.username, email: b.email, passwordOnly: b.only,
 	}
-	token := r.token
+	token := r.token()
 	if b.passwords {
 		if _, _, err := userFor(r.view, r.subject, id); err != nil {
 			return err

@@ -44,7 +44,7 @@ func (r *Request) failedPage(err error) error {
 		return r.page(fasthttp.StatusNotFound, "This link does not work", "<p>It is wrong, was used already, or is too old. Please ask for a new one.</p>")
 	case f.kind == errTooManyRequests, w.status >= 500:
 		if f.kind == errInternal {
-			r.e.config.Logger.Error("a page failed", "request", r.id, "route", r.route.path, "error", err)
+			r.e.config.Logger.Error("a page failed", "request", string(r.id), "route", r.route.path, "error", err)
 		}
 		if f.retryAfter > 0 {
 			r.ctx.Response.Header.Set("Retry-After", strconv.Itoa(f.retryAfter))

@@ -80,9 +80,11 @@ func (s Sort) Leads(doc document.Value) bool {
 // Name returns a text that is the same for two sorts exactly when their paths
 // and directions are: "a.b,-c" is ascending by a.b, then descending by c. No
 // order is "".
-func (s Sort) Name() string {
+func (s Sort) Name() string { return s.name }
+
+func nameOf(keys []sortKey) string {
 	var b strings.Builder
-	for i, k := range s.keys {
+	for i, k := range keys {
 		if i > 0 {
 			b.WriteByte(',')
 		}

@@ -43,6 +43,9 @@ type Meter struct {
 // NewMeter returns a Meter that has spent nothing.
 func NewMeter(b Budget) *Meter { return &Meter{budget: b} }
 
+// Reset makes of a Meter a new one.
+func (m *Meter) Reset(b Budget) { *m = Meter{budget: b} }
+
 // Match reports whether the document meets the filter. Past the budget it
 // returns an *Error with TooExpensive set, now and ever after: what was not
 // examined is never taken for what does not match.

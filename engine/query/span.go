@@ -165,7 +165,7 @@ func (e Equality) Sort(then Sort) (Sort, bool) {
 	if len(then.keys) > 0 && then.keys[0].path.equal(at) {
 		return then, true
 	}
-	return Sort{append([]sortKey{{path: at}}, then.keys...)}, true
+	return sortBy(append([]sortKey{{path: at}}, then.keys...)...), true
 }
 
 // Ranged returns the order by a path of which a range, and nothing but the
@@ -174,7 +174,7 @@ func (f *Filter) Ranged() (Sort, bool) {
 	for _, n := range f.parts() {
 		if c, ok := n.(*condition); ok {
 			if _, ok := c.test.(*beyond); ok && !(len(c.path) == 1 && c.path[0].name == "_id") {
-				return Sort{[]sortKey{{path: c.path}}}, true
+				return sortBy(sortKey{path: c.path}), true
 			}
 		}
 	}
