@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"errors"
+
 	"github.com/valyala/fasthttp"
 
 	"postern/acl"
@@ -8,10 +10,10 @@ import (
 	"postern/engine/query"
 )
 
-// explainQuery tells how a list is answered, to the master or, as a user names
-// him, to that user: it plans and runs the query as a list does, and counts. The
-// answer itself is not shown. What it looked at is not taken for a wish for an
-// order.
+// explainQuery tells how a list is answered to the master, or to the user that
+// is named: it plans and runs the query as a list does, and counts. The answer
+// itself is not shown, its length is not bounded, and what was looked at is not
+// taken for a wish for an order.
 func (e *Engine) explainQuery(r *Request) error {
 	c, err := r.managedCollection()
 	if err != nil {
@@ -97,7 +99,8 @@ func (r *Request) tryPlan(c *collection, p *plan, q *query.Query) []byte {
 	if err == nil && returned > maxResults {
 		err = errTooMany
 	}
-	o.flag("spent", err != nil)
+	var dear *query.Error
+	o.flag("spent", errors.As(err, &dear) && dear.TooExpensive)
 	if err != nil {
 		o.text("error", reasonOf(err))
 	}

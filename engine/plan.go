@@ -25,7 +25,7 @@ type plan struct {
 	any    bool          // no order matters: they are counted
 	resort bool          // what is in the parts has yet to be put in the order of creation
 
-	one  acl.Ordinal  // of byID
+	one  acl.Ordinal  // of byOneID, or noOrdinal
 	rest *query.Query // what is left: a filter, an order, the page
 
 	want   query.Sort // the order for want of which rows are looked at; none: there is nothing better
@@ -74,8 +74,9 @@ func (c *collection) plan(who acl.Principals, q *query.Query, any bool) *plan {
 	}
 	k := c.rows
 	if id, ok := q.Filter.ID(); ok {
+		p.by, p.one = byOneID, noOrdinal
 		if i, ok := k.ordinal(id); ok {
-			p.by, p.one = byOneID, i
+			p.one = i
 		}
 		return p
 	}
@@ -203,6 +204,9 @@ func (p *plan) interval(c *collection, who acl.Principals, q *query.Query, s que
 	p.rest, p.sort = without(q, left), q.Sort
 	p.apart, p.whole = apart > 0, q.Filter
 	p.part = part{}
+	if len(spans) == 0 && apart == 0 {
+		p.by = byNothing // conditions exclude each other
+	}
 	var scratch []byte
 	for i, span := range spans {
 		at := part{to: uint32(k.base.len()), lateTo: late.Len()}

@@ -96,10 +96,11 @@ func (k *cursor) gather(dst []acl.Ordinal, w *acl.Walk, at func(acl.Ordinal) acl
 	return dst, nil
 }
 
-// single is a walk that yields one entity, if the subject may read it.
+// single is a walk that yields one entity, if there is one and the subject may
+// read it.
 func (c *collection) single(subject acl.Subject, i acl.Ordinal) *cursor {
 	k := c.cursor(subject)
-	if c.rows.listed(i) && acl.Decide(subject, c.level, c.rows.at(i).acl, acl.Read).Allowed {
+	if i != noOrdinal && c.rows.listed(i) && acl.Decide(subject, c.level, c.rows.at(i).acl, acl.Read).Allowed {
 		k.buf[0], k.n = i, 1
 	}
 	return k

@@ -271,10 +271,10 @@ func (s *appState) applyCollection(name string, value []byte) error {
 		s.owned[c] = true
 		s.collections.Set(name, c)
 	}
-	c.level, c.orders = r.Level, r.Orders
-	if r.Orders != nil {
+	if r.Orders != nil || c.orders != nil {
 		c.uses.want.Store(true) // the indexer looks whether they are there
 	}
+	c.level, c.orders = r.Level, r.Orders
 	c.setDelta(r.Delta)
 	return nil
 }
