@@ -494,3 +494,23 @@ func TestHiddenEntitiesDoNotChangeThePlan(t *testing.T) {
 	same("nothing is left of hidden ones")
 	t.Logf("figure: %d questions of a user about 200 entities have the same plan, rows and answer beside 3000 hidden ones, %v; the most that was touched more is %d", len(questions), seen, most)
 }
+
+// Who is suspended is not found by what is set aside from an order either.
+func TestSuspendedUserWithArraysIsNotListed(t *testing.T) {
+	s := start(t, func(o *options) { o.config.RebuildAfter = 1 << 30 })
+	u, v := s.signUp("u"), s.signUp("v")
+	for _, w := range []user{u, v} {
+		s.want(s.do("PUT", "/user/"+kid+"/"+w.id, w.session(), `{"username":"`+w.name+`","l":[1,2]}`), 200, "")
+	}
+	list := "/user/" + kid + "?query=" + url.QueryEscape(`{"l":2}`)
+	s.setOrders("user", `{"pin":["l"]}`)
+	s.awaitReady("user", "l")
+	if e := s.explain("user", "query", `{"l":2}`); e.Plan.By != "interval" || !e.Plan.ArraysApart || e.Run.Returned != 2 {
+		t.Errorf("%+v", e)
+	}
+	s.want(s.do("DELETE", "/user/"+kid+"/"+u.id, u.session(), ""), 204, "")
+	wantIDs(s, s.do("GET", list, asMaster, ""), v.id)
+	s.setOrders("user", `{"pin":["l","x"]}`) // a new base
+	s.awaitReady("user", "l", "x")
+	wantIDs(s, s.do("GET", list, asMaster, ""), v.id)
+}

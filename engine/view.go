@@ -66,7 +66,10 @@ func (c *collection) walk(who acl.Principals, p *plan, at part) *acl.Walk {
 		From: at.from, To: at.to, Late: p.late, LateFrom: at.lateFrom, LateTo: at.lateTo, Index: k.index,
 	}
 	if p.apart {
-		scope.Dead, scope.Late = k.notPlain[p.order], plainLate{p.late}
+		scope.Late = plainLate{p.late}
+		if k.base.orders[p.order].aside != nil {
+			scope.Dead = k.notPlain[p.order]
+		}
 	}
 	return acl.NewWalk(scope)
 }
