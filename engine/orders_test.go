@@ -303,8 +303,12 @@ func TestDisplacementIsFair(t *testing.T) {
 		query(name, 40)
 	}
 	query("d", 2) // 5 with those before it was there: 500 rows are what it has saved
-	still := func(sorts ...string) {
+	bases := 0
+	still := func(sorts ...string) { // in a base that is made now
 		t.Helper()
+		bases++
+		s.setOrders("things", fmt.Sprintf(`{"pin":["p","base%d"]}`, bases))
+		s.awaitReady("things", fmt.Sprintf("base%d", bases))
 		o := s.orders("things")
 		for _, sort := range sorts {
 			if !strings.HasSuffix(o.state(sort), "ready") {
