@@ -119,6 +119,42 @@ func (p *packed) body(i acl.Ordinal) []byte {
 	return b[packedHead+binary.LittleEndian.Uint32(b[12:]) : end : end]
 }
 
+// bodies is body for several ordinals; many are of places that no cache has. So
+// first all that says where they are is read, which the processor can wait for
+// at once as nothing of it depends on the others, then the beginnings of the
+// lines of memory that they take, then nobody waits any more.
+func (p *packed) bodies(dst [][]byte, of []acl.Ordinal) {
+	var at [pageBatch]uint64
+	for k, i := range of {
+		at[k] = p.at[i]
+	}
+	for k := range of {
+		b := p.chunks[at[k]>>32][uint32(at[k]):]
+		end := packedHead + binary.LittleEndian.Uint32(b[16:])
+		dst[k] = b[packedHead+binary.LittleEndian.Uint32(b[12:]) : end : end]
+	}
+	var sum byte
+	for _, b := range dst[:len(of)] {
+		for n := 0; n < min(len(b), fetched); n += cacheLine {
+			sum += b[n]
+		}
+	}
+	p.sink(sum)
+}
+
+// pageBatch is how many bodies are looked for at once, at most.
+const pageBatch = 64
+
+const (
+	cacheLine = 64
+	fetched   = 1 << 10 // of a body; what comes after it the processor fetches by itself
+)
+
+// sink keeps what was read from being left out as useless.
+//
+//go:noinline
+func (p *packed) sink(byte) {}
+
 // put adds a row and returns where it is.
 func (p *packed) put(r packedRow) uint64 {
 	size := packedHead + len(r.value)

@@ -136,6 +136,20 @@ func (k *contents) at(i acl.Ordinal) *entity {
 	return k.base.entity(i)
 }
 
+// bodies is body for several ordinals, at most pageBatch.
+func (k *contents) bodies(dst [][]byte, of []acl.Ordinal) {
+	n, from := acl.Ordinal(k.base.len()), 0
+	for at, i := range of {
+		if i < n {
+			continue
+		}
+		dst[at] = k.late[i-n].e.body()
+		k.base.rows.bodies(dst[from:], of[from:at])
+		from = at + 1
+	}
+	k.base.rows.bodies(dst[from:], of[from:])
+}
+
 // body returns what is served of the entity with an ordinal.
 func (k *contents) body(i acl.Ordinal) []byte {
 	if n := acl.Ordinal(k.base.len()); i >= n {

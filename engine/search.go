@@ -178,13 +178,19 @@ func (r *Request) copyPage(c *collection, p *plan, q *query.Query) (bool, error)
 // many those were.
 func (k *cursor) page(page query.Page, emit func(n int, body []byte) error) (n int, err error) {
 	k.Skip(page.Skip)
-	for ; n < page.Limit; n++ {
-		i, ok := k.ordinal()
-		if !ok {
+	var found [pageBatch]acl.Ordinal
+	var bodies [pageBatch][]byte
+	for n < page.Limit {
+		some := k.ordinals(found[:min(pageBatch, page.Limit-n)])
+		if len(some) == 0 {
 			break
 		}
-		if err := emit(n, k.rows.body(i)); err != nil {
-			return n, err
+		k.rows.bodies(bodies[:], some)
+		for _, b := range bodies[:len(some)] {
+			if err := emit(n, b); err != nil {
+				return n, err
+			}
+			n++
 		}
 	}
 	return n, k.failed()

@@ -180,6 +180,20 @@ func (k *cursor) ordinal() (acl.Ordinal, bool) {
 	return i, true
 }
 
+// ordinals fills buf with the next visible ones and returns what it has filled.
+func (k *cursor) ordinals(buf []acl.Ordinal) []acl.Ordinal {
+	n := 0
+	for n < len(buf) {
+		i, ok := k.ordinal()
+		if !ok {
+			break
+		}
+		buf[n] = i
+		n++
+	}
+	return buf[:n]
+}
+
 // next returns the next visible entity.
 func (k *cursor) next() (*entity, bool) {
 	i, ok := k.ordinal()

@@ -87,9 +87,11 @@ func (s Sort) Leads(doc document.Value) bool {
 // Name returns a text that is the same for two sorts exactly when their paths
 // and directions are: "a.b,-c" is ascending by a.b, then descending by c. No
 // order is "".
-func (s Sort) Name() string {
+func (s Sort) Name() string { return s.name }
+
+func nameOf(keys []sortKey) string {
 	var b strings.Builder
-	for i, k := range s.keys {
+	for i, k := range keys {
 		if i > 0 {
 			b.WriteByte(',')
 		}
@@ -122,7 +124,7 @@ var quote = strings.NewReplacer(`\`, `\\`, `,`, `\,`)
 // backslash or a leading minus that is a part of a path, and \0 is the path that
 // is one empty name. "" is no order. The error is an *Error.
 func ParseName(name string) (Sort, error) {
-	var s Sort
+	var keys []sortKey
 	for more := name != ""; more; {
 		var k sortKey
 		if name, k.descending = strings.CutPrefix(name, "-"); name == "" || name[0] == ',' {
@@ -144,7 +146,7 @@ func ParseName(name string) (Sort, error) {
 				return Sort{}, &Error{Msg: "order: a backslash stands before a comma, a minus or a backslash"}
 			}
 		}
-		if more && name == "" || empty && len(text) > 0 || len(s.keys) == maxSortKeys {
+		if more && name == "" || empty && len(text) > 0 || len(keys) == maxSortKeys {
 			return Sort{}, &Error{Msg: fmt.Sprintf("order: not a list of up to %d paths with commas between them", maxSortKeys)}
 		}
 		if !utf8.Valid(text) {
@@ -155,9 +157,9 @@ func ParseName(name string) (Sort, error) {
 			return Sort{}, &Error{Msg: "order: " + err.Error()}
 		}
 		k.path = at
-		s.keys = append(s.keys, k)
+		keys = append(keys, k)
 	}
-	return s, nil
+	return sortBy(keys...), nil
 }
 
 // String returns the text that parsePath makes the path of.

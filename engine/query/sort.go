@@ -17,7 +17,11 @@ const maxSortKeys = 32
 // the second does, and so on. The zero Sort is no order: all are equal.
 type Sort struct {
 	keys []sortKey
+	name string // see Name
 }
+
+// sortBy returns the order by keys.
+func sortBy(keys ...sortKey) Sort { return Sort{keys, nameOf(keys)} }
 
 type sortKey struct {
 	path       path
@@ -61,7 +65,7 @@ func ParseSort(text []byte) (Sort, error) {
 			return fail("the direction of %.40q is neither 1 nor -1", key.Text())
 		}
 	}
-	return s, nil
+	return sortBy(s.keys...), nil
 }
 
 // isDirection reports whether v is that number, or a string that says it.
@@ -81,7 +85,7 @@ func parseBareSort(text []byte) (Sort, error) {
 	if err != nil {
 		return Sort{}, &Error{Msg: "sort: " + err.Error()}
 	}
-	return Sort{[]sortKey{{path: at}}}, nil
+	return sortBy(sortKey{path: at}), nil
 }
 
 // None reports whether the sort leaves every order as it is.

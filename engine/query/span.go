@@ -137,7 +137,7 @@ func (f *Filter) Pointed(then Sort) []Sort {
 			continue
 		}
 		if len(c.path) == 1 && c.path[0].name == "_id" {
-			sorts = append(sorts, Sort{[]sortKey{{path: c.path}}})
+			sorts = append(sorts, sortBy(sortKey{path: c.path}))
 		} else if s, ok := leading(c.path, then); ok {
 			sorts = append(sorts, s)
 		}
@@ -273,7 +273,7 @@ func leading(at path, then Sort) (Sort, bool) {
 	if len(then.keys) > 0 && then.keys[0].path.equal(at) {
 		return then, true
 	}
-	return Sort{append([]sortKey{{path: at}}, then.keys...)}, true
+	return sortBy(append([]sortKey{{path: at}}, then.keys...)...), true
 }
 
 // Ranged returns the order by a path of which a range, and nothing but the
@@ -282,7 +282,7 @@ func (f *Filter) Ranged() (Sort, bool) {
 	for _, n := range f.parts() {
 		if c, ok := n.(*condition); ok {
 			if _, ok := c.test.(*beyond); ok && !(len(c.path) == 1 && c.path[0].name == "_id") {
-				return Sort{[]sortKey{{path: c.path}}}, true
+				return sortBy(sortKey{path: c.path}), true
 			}
 		}
 	}
