@@ -117,6 +117,9 @@ var attackMatrix = []struct {
 	{"GET /v4/environments/{kid}/collections/{name}", attackManage, "/v4/environments/K/collections/none", ""},
 	{"PUT /v4/environments/{kid}/collections/{name}", attackManage, "/v4/environments/K/collections/none", `{"permissions":"x"}`},
 	{"DELETE /v4/environments/{kid}/collections/{name}", attackManage, "/v4/environments/K/collections/none", ""},
+	{"GET /v4/environments/{kid}/collections/{name}/orders", attackManage, "/v4/environments/K/collections/none/orders", ""},
+	{"PUT /v4/environments/{kid}/collections/{name}/orders", attackManage, "/v4/environments/K/collections/none/orders", `{"pin":"x"}`},
+	{"GET /v4/environments/{kid}/collections/{name}/explain-query", attackManage, "/v4/environments/K/collections/none/explain-query", ""},
 	{"POST /v4/environments/{kid}/collections/{name}/import", attackManage, "/v4/environments/K/collections/none/import?check=true", `{}`},
 
 	{"DELETE /session", attackOperators, "/session", ""},

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"slices"
-	"sync/atomic"
 
 	"postern/acl"
 	"postern/engine/document"
@@ -40,22 +39,13 @@ type ordering struct {
 	sets   *acl.Ordering
 	perm   []acl.Ordinal // what sets were made with
 	prefix []uint64      // of the key at each position: its first bytes
-	bent   int           // documents that are not plain for the sort
-
-	used atomic.Int64 // about when a query last used it, Unix ms
+	bent   []acl.Ordinal // documents with an array where the order looks first, ascending
+	aside  *aside        // of them; nil: there are none
 }
 
 // orderNamed returns the number of an order, -1 when there is none.
 func (b *base) orderNamed(name string) int {
 	return slices.IndexFunc(b.orders, func(o *ordering) bool { return o.name == name })
-}
-
-// use notes that a query uses the order.
-func (o *ordering) use(now int64) {
-	const about = 1 << 12
-	if now-o.used.Load() > about {
-		o.used.Store(now)
-	}
 }
 
 // compare orders two entities, which are not equal.

@@ -171,7 +171,7 @@ func (s *appState) differ(l *appState, say func(string, ...any)) {
 	}
 	s.collections.Scan(func(name string, c *collection) bool {
 		o := l.collection(name)
-		if o == nil || o.number != c.number || o.level != c.level {
+		if o == nil || o.number != c.number || o.level != c.level || !bytes.Equal(encodeRow(o.orders), encodeRow(c.orders)) {
 			say("collection %s differs from the store", name)
 			return true
 		}

@@ -20,6 +20,7 @@ type setCollection struct {
 	text   []byte        // the permissions by role that say so, nil: they came as a level
 	keep   bool          // an existing one keeps its level and permissions
 	delta  *deltaSetting // nil: as it is
+	orders *setOrders    // nil: as they are
 	insert bool          // an existing one is an error
 
 	created bool
@@ -45,6 +46,11 @@ func (in *setCollection) plan(d *draft) ([]store.Op, error) {
 		}
 		number, ops := newCollectionOps(s, in.name, in.level)
 		in.row = collectionRow{Number: number, Level: in.level, Delta: delta}
+		if in.orders != nil {
+			if in.row.Orders, err = in.orders.onto(nil); err != nil {
+				return nil, err
+			}
+		}
 		ops[1].Value = encodeRow(&in.row)
 		return append(ops, in.note(s)...), nil
 	}
@@ -60,7 +66,12 @@ func (in *setCollection) plan(d *draft) ([]store.Op, error) {
 	if err != nil {
 		return nil, err
 	}
-	in.row = collectionRow{Number: c.number, Level: level, Delta: delta}
+	in.row = collectionRow{Number: c.number, Level: level, Delta: delta, Orders: c.orders}
+	if in.orders != nil {
+		if in.row.Orders, err = in.orders.onto(c.orders); err != nil {
+			return nil, err
+		}
+	}
 	ops := []store.Op{{
 		Key:   store.Key{App: in.app.number, Table: tableCollection, ID: in.name},
 		Value: encodeRow(&in.row),
@@ -107,13 +118,14 @@ func (in *dropCollection) plan(d *draft) ([]store.Op, error) {
 	}
 	if in.keep {
 		number, anew := newCollectionOps(s, in.name, c.level)
+		row := collectionRow{Number: number, Level: c.level, Orders: c.orders}
 		if was := c.deltaSetting(); was != nil {
-			delta, err := d.deltaRow(nil, &deltaSetting{on: true, days: was.Days}, false)
-			if err != nil {
+			var err error
+			if row.Delta, err = d.deltaRow(nil, &deltaSetting{on: true, days: was.Days}, false); err != nil {
 				return nil, err
 			}
-			anew[1].Value = encodeRow(&collectionRow{Number: number, Level: c.level, Delta: delta})
 		}
+		anew[1].Value = encodeRow(&row)
 		return append(ops, anew...), nil
 	}
 	if _, had := s.notes.Get(notePermissions + in.name); had {

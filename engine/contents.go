@@ -21,6 +21,10 @@ type contents struct {
 	base *base
 	dead []*acl.Dead // of each of the base's orders, in its positions
 
+	// Of each of the base's orders: what is dead or set aside, and what is dead
+	// of what is set aside. See aside.
+	notPlain, deadAside []*acl.Dead
+
 	late     []lateRow // only the committer appends, beyond what is published
 	lateDead *acl.Dead
 	orders   []*lateCache // of late, for each of the base's orders
@@ -58,8 +62,12 @@ func newContents() *contents {
 func (k *contents) forOrders() {
 	n := len(k.base.orders)
 	k.dead, k.orders = make([]*acl.Dead, n), make([]*lateCache, n)
-	for i := range k.orders {
+	k.notPlain, k.deadAside = make([]*acl.Dead, n), make([]*acl.Dead, n)
+	for i, of := range k.base.orders {
 		k.orders[i] = new(lateCache)
+		if of.aside != nil {
+			k.notPlain[i] = of.aside.places
+		}
 	}
 }
 
@@ -86,6 +94,7 @@ func (k *contents) freeze() {
 			dead[o] = dead[o].With(scratch)
 		}
 		k.dead = dead
+		k.freezeAside()
 	}
 	k.lateDead = k.lateDead.With(k.killedLate)
 	if len(k.changes) > 0 {
@@ -260,16 +269,15 @@ type lateOrder struct {
 	dead *acl.Dead
 	*latePiece
 
-	few    []lateItem // in order, of the rows that the piece does not have
-	behind []int      // of each of few: how many of the piece's items come before it
-	bent   int        // of few, documents that are not plain for the sort
+	few    []lateItem    // in order, of the rows that the piece does not have
+	behind []int         // of each of few: how many of the piece's items come before it
+	bent   []acl.Ordinal // of rows, documents with an array where the order looks first, ascending
 }
 
 // A latePiece is the first rows of late, sorted.
 type latePiece struct {
 	items  []lateItem
 	places []int32 // of each row in items, -1: it was dead
-	bent   int     // documents that are not plain for the sort
 }
 
 type lateItem struct {
@@ -323,9 +331,6 @@ func (o *lateOrder) ACL(late acl.Ordinal) *acl.ACL {
 	return nil
 }
 
-// arrays tells whether documents are not plain for the sort.
-func (o *lateOrder) arrays() bool { return o.bent+o.latePiece.bent > 0 }
-
 // sorted returns what is late in an order.
 func (k *contents) sorted(order int) *lateOrder {
 	if len(k.late) == 0 {
@@ -346,7 +351,7 @@ func (k *contents) sorted(order int) *lateOrder {
 
 // extend sorts what has come since seed and adds it.
 func (k *contents) extend(seed *lateOrder, of *ordering) *lateOrder {
-	o := &lateOrder{rows: k.late, dead: k.lateDead, latePiece: seed.latePiece, bent: seed.bent}
+	o := &lateOrder{rows: k.late, dead: k.lateDead, latePiece: seed.latePiece, bent: slices.Clip(seed.bent)}
 	o.few = append(make([]lateItem, 0, len(seed.few)+len(k.late)-len(seed.rows)), seed.few...)
 	var scratch, key []byte
 	for i := len(seed.rows); i < len(k.late); i++ {
@@ -357,8 +362,8 @@ func (k *contents) extend(seed *lateOrder, of *ordering) *lateOrder {
 		key = key[:0]
 		if of.name != "" {
 			key = of.sort.AppendKey(key, documentOf(e))
-			if !of.sort.Plain(documentOf(e)) {
-				o.bent++
+			if !of.sort.LeadsPlainly(documentOf(e)) {
+				o.bent = append(o.bent, acl.Ordinal(i))
 			}
 		}
 		o.few = append(o.few, lateItem{k.base.before(of, key, e.pos, &scratch), acl.Ordinal(i)})
@@ -367,7 +372,7 @@ func (k *contents) extend(seed *lateOrder, of *ordering) *lateOrder {
 	compare := func(a, b lateItem) int { return k.compareLate(of, a, b) }
 	slices.SortFunc(o.few, compare)
 	if len(o.few) > fewMost {
-		o.latePiece, o.few, o.bent = o.piece(compare), nil, 0
+		o.latePiece, o.few = o.piece(compare), nil
 		return o
 	}
 	o.behind = make([]int, len(o.few))
@@ -382,7 +387,6 @@ func (o *lateOrder) piece(compare func(a, b lateItem) int) *latePiece {
 	n := &latePiece{
 		items:  make([]lateItem, 0, o.Len()),
 		places: make([]int32, len(o.rows)),
-		bent:   o.latePiece.bent + o.bent,
 	}
 	old, few := o.items, o.few
 	for len(old) > 0 || len(few) > 0 {

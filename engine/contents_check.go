@@ -2,6 +2,7 @@ package engine
 
 import (
 	"postern/acl"
+	"postern/engine/document"
 )
 
 // check compares the sets, the orders and the way from ids with what the
@@ -32,6 +33,7 @@ func (k *contents) check(say func(string, ...any), listed func(id string) bool) 
 			}
 		})
 		k.checkOrder(o, say)
+		k.checkAside(o, say, listed)
 	}
 	var index *acl.Index
 	var changes []acl.Change
@@ -82,5 +84,52 @@ func (k *contents) checkOrder(order int, say func(string, ...any)) {
 	})
 	if count != k.live {
 		say("the order %q has %d entities of %d", of.name, count, k.live)
+	}
+}
+
+// checkAside compares what is set aside from an order with the documents.
+func (k *contents) checkAside(order int, say func(string, ...any), listed func(id string) bool) {
+	of := k.base.orders[order]
+	at, dead := 0, 0
+	for i := range acl.Ordinal(k.base.len()) {
+		bent := of.name != "" && !of.sort.LeadsPlainly(document.Trusted(k.base.rows.body(i)))
+		isDead := k.dead[order].Has(of.sets.Position(i))
+		if has := k.notPlain[order].Has(of.sets.Position(i)); of.aside != nil && has != (bent || isDead) {
+			say("in the order %q entity %d is left out of parts: %v", of.name, i, has)
+		}
+		if !bent {
+			continue
+		}
+		if at >= len(of.bent) || of.bent[at] != i {
+			say("in the order %q entity %d is not set aside", of.name, i)
+			return
+		}
+		if k.deadAside[order].Has(uint32(at)) != isDead {
+			say("entity %d, which is set aside from the order %q, is dead: %v", i, of.name, isDead)
+		}
+		at++
+		if isDead {
+			dead++
+		}
+	}
+	if at != len(of.bent) || dead != k.deadAside[order].Len() || (at > 0) != (of.aside != nil) {
+		say("%d are set aside from the order %q, and %d of them dead; should be %d and %d", len(of.bent), of.name, k.deadAside[order].Len(), at, dead)
+		return
+	}
+	if at == 0 {
+		return
+	}
+	diff := of.aside.acl.Natural().Diff(func(at acl.Ordinal) (*acl.ACL, bool) {
+		e := k.base.entity(of.bent[at])
+		switch {
+		case k.dead[0].Has(uint32(of.bent[at])):
+			return nil, false
+		case !listed(e.id):
+			return nil, true
+		}
+		return e.acl, true
+	})
+	if diff != "" {
+		say("the index of what is set aside from the order %q differs from the entities: %s (I6)", of.name, diff)
 	}
 }

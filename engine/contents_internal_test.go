@@ -29,7 +29,11 @@ func TestLateOrders(t *testing.T) {
 				pos++
 			}
 			a := &acl.ACL{Creator: "u"}
-			e := newEntity(id, fmt.Appendf(nil, `{"_id":%q,"n":%d`, id, r.IntN(20)), at, a, []byte(`{"creator":"u"}`), 1, 1)
+			n := fmt.Sprint(r.IntN(20))
+			if r.IntN(6) == 0 {
+				n = "[" + n + ",7]"
+			}
+			e := newEntity(id, fmt.Appendf(nil, `{"_id":%q,"n":%s`, id, n), at, a, []byte(`{"creator":"u"}`), 1, 1)
 			k.replace(id, e, r.IntN(10) > 0)
 		}
 		for round := range 60 {
@@ -96,5 +100,24 @@ func (k *contents) checkLate(t *testing.T, order int) {
 	}
 	if len(o.few) > fewMost {
 		t.Errorf("%d outside the piece", len(o.few))
+	}
+	var bent, aside []acl.Ordinal
+	for i, r := range k.late {
+		if r.e != nil && !k.lateDead.Has(uint32(i)) && of.name != "" && !of.sort.LeadsPlainly(documentOf(r.e)) {
+			bent = append(bent, acl.Ordinal(i))
+		}
+	}
+	only, without := bentLate{o}, plainLate{o}
+	for i := range only.Len() {
+		_, late := only.At(i)
+		if only.Find(late) != i || without.Find(late) != -1 || without.ACL(late) != nil {
+			t.Errorf("what is set aside %d-th is not", i)
+		}
+		if !k.lateDead.Has(uint32(late)) {
+			aside = append(aside, late)
+		}
+	}
+	if !slices.Equal(aside, bent) {
+		t.Errorf("order %q: %v are set aside; want %v", of.name, aside, bent)
 	}
 }

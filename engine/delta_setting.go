@@ -124,7 +124,7 @@ func (in *trimHistory) plan(d *draft) ([]store.Op, error) {
 	}
 	return []store.Op{{
 		Key:   store.Key{App: in.app.number, Table: tableCollection, ID: in.collection},
-		Value: encodeRow(&collectionRow{Number: c.number, Level: c.level, Delta: row}),
+		Value: encodeRow(&collectionRow{Number: c.number, Level: c.level, Delta: row, Orders: c.orders}),
 	}}, nil
 }
 

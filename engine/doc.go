@@ -32,9 +32,19 @@
 // in the place of the old one.
 //
 // Orders make themselves: a query that has to look through everything for want
-// of one is noted, and when that is repeated and dear the next base has it. plan.go
-// chooses between what there is. An order also answers for equalities and ranges
-// of its first field: what matches is one part of it.
+// of one is noted, and when that is repeated and dear the next base has it
+// (uses.go). Four of them have room; then one goes for another only when that
+// would have saved clearly more rows in the same time, and not often. Orders can
+// be pinned and forbidden (manage_orders.go).
+//
+// plan.go chooses between what there is, search.go runs what was chosen, and
+// explain.go tells a manager of both. An order also answers for equalities, ranges
+// and a few values of its first field: what matches is one part of it, or a few,
+// which are merged (merge.go). Documents with an array there are set aside and
+// matched one by one (aside.go). What is chosen goes by the query, by the orders
+// there are, and by how much of what the subject sees is where, so hidden
+// entities change neither the choice nor the rows that are looked at. Which orders
+// there are is everybody's doing, but only rows that somebody saw count for it.
 //
 // # Mails
 //
@@ -66,5 +76,5 @@
 //
 // routes.go (every URL), handle.go (the adapter), authenticate.go, entities.go
 // and entity_intents.go (a handler and its intent), commit.go, draft.go, state.go,
-// contents.go, base.go, view.go, plan.go. What a management client calls is in manage_*.go.
+// contents.go, base.go, view.go, plan.go, search.go. What a management client calls is in manage_*.go.
 package engine

@@ -279,9 +279,7 @@ func (r *Request) list(c *collection) error {
 	if err != nil {
 		return err
 	}
-	if q.Page.Limit == 0 || q.Page.Limit > maxResults {
-		q.Page.Limit = maxResults + 1 // the one too many is an error; more need not be sorted
-	}
+	capPage(q)
 	res, err := r.resolver()
 	if err != nil {
 		return err
@@ -291,7 +289,7 @@ func (r *Request) list(c *collection) error {
 	r.ctx.SetStatusCode(fasthttp.StatusOK)
 	out.AppendBodyString("[")
 	n, size := 0, 0
-	p := c.plan(q)
+	p := r.plan(c, q)
 	if whole && res == nil {
 		if done, err := r.copyPage(c, p, q); done {
 			out.AppendBodyString("]")
@@ -338,6 +336,13 @@ func (e *Engine) countEntities(r *Request) error {
 		return err
 	}
 	return r.countVisible(r.view.collection(name))
+}
+
+// capPage bounds the page: the one too many is an error, more need not be sorted.
+func capPage(q *query.Query) {
+	if q.Page.Limit == 0 || q.Page.Limit > maxResults {
+		q.Page.Limit = maxResults + 1
+	}
 }
 
 // countVisible answers with how many visible entities of a collection match.

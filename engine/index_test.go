@@ -2,11 +2,13 @@ package engine_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,9 +17,10 @@ import (
 )
 
 // Two servers get the same requests: one makes its indexes anew all the time
-// and an order for every field that was asked for a few times, the other never
-// does and looks through all that is visible. Every answer must be the same,
-// whatever was rebuilt in between, by whom, and when.
+// and an order for every field that was asked for a few times, has others pinned
+// and forbidden, and throws some out for others; the other never does and looks
+// through all that is visible. Every answer must be the same, whatever was
+// rebuilt in between, by whom, and when.
 func TestIndexesChangeNoAnswer(t *testing.T) {
 	n := seed(t)
 	requests := 20_000
@@ -25,7 +28,8 @@ func TestIndexesChangeNoAnswer(t *testing.T) {
 		requests = 3000
 	}
 	r := rand.New(rand.NewPCG(n, 17))
-	compared, rows := 0, 0
+	compared, rows, displaced := 0, 0, 0
+	ways := map[string]int{}
 	for world := uint64(0); compared < requests; world++ {
 		clock := newClock()
 		with := func(rebuild, orders int) *server {
@@ -47,14 +51,27 @@ func TestIndexesChangeNoAnswer(t *testing.T) {
 			people = append(people, tokens[0].session())
 		}
 		people = append(people, asMaster)
+		arrays := []int{0, 8, 2}[world%3] // of how many values one is an array; 0: only some of c
 		level := []string{"append-read", "append-only", "read-only", "write"}
 		for range 1000 {
 			clock.Add(time.Millisecond)
+			if r.IntN(40) == 0 {
+				clock.Add(6 * time.Minute)
+			}
 			method, path, body := "GET", "/appdata/"+kid+"/things", ""
 			who := people[r.IntN(len(people))]
+			if r.IntN(60) == 0 {
+				s := pair[0]
+				if a := s.do("PUT", ordersPath("things"), asMaster, pinning(r)); a.status != 200 && a.status != 404 {
+					t.Fatalf("%d %s", a.status, a.body)
+				}
+				s.do("PUT", ordersPath("none"), asMaster, "")
+				pair[1].do("PUT", ordersPath("none"), asMaster, "")
+				pair[1].do("PUT", ordersPath("none"), asMaster, "")
+			}
 			switch act := r.IntN(20); {
 			case act < 9:
-				method, path, body = "PUT", path+fmt.Sprint("/e", r.IntN(things)), thing(r)
+				method, path, body = "PUT", path+fmt.Sprint("/e", r.IntN(things)), thing(r, arrays)
 			case act == 9:
 				method, path = "DELETE", path+fmt.Sprint("/e", r.IntN(things))
 			case act == 10 && r.IntN(6) == 0:
@@ -68,6 +85,9 @@ func TestIndexesChangeNoAnswer(t *testing.T) {
 				path += fmt.Sprint("/e", r.IntN(things))
 			default:
 				path += window(r)
+				if r.IntN(4) == 0 && who != asMaster {
+					countWay(ways, pair[0], path)
+				}
 			}
 			a, b := pair[0].do(method, path, who, body), pair[1].do(method, path, who, body)
 			// A write may join a group that began a moment ago, and get its time.
@@ -77,10 +97,19 @@ func TestIndexesChangeNoAnswer(t *testing.T) {
 			compared++
 			rows += bytes.Count(a.body, []byte(`"_id"`))
 		}
+		displaced += displacements(pair[0])
 		pair[0].stop()
 		pair[1].stop()
 	}
-	t.Logf("figure: %d answers with %d entities are the same with indexes and without", compared, rows)
+	t.Logf("figure: %d answers with %d entities are the same with indexes and without; %d orders had to go for others; of some, %v", compared, rows, displaced, ways)
+	for _, way := range []string{"id", "order", "interval", "scan", "arrays apart", "several parts", "put in order"} {
+		if ways[way] == 0 {
+			t.Errorf("no query was answered by %s", way)
+		}
+	}
+	if displaced == 0 && !testing.Short() {
+		t.Error("no order had to go for another one")
+	}
 }
 
 // things is how many ids there are.
@@ -88,8 +117,43 @@ const things = 200
 
 var times = regexp.MustCompile(`"(lmt|ect)":"[^"]*"`)
 
-// thing is a document with fields of all kinds.
-func thing(r *rand.Rand) string {
+// countWay counts how a list is answered, to the master.
+func countWay(ways map[string]int, s *server, path string) {
+	_, params, _ := strings.Cut(path, "?")
+	a := s.do("GET", "/v4/environments/"+kid+"/collections/things/explain-query?"+params, asMaster, "")
+	if a.status != 200 {
+		return // there is no collection yet
+	}
+	e := decoded[explained](s, a)
+	ways[e.Plan.By]++
+	for way, is := range map[string]bool{"arrays apart": e.Plan.ArraysApart, "several parts": len(e.Plan.Parts) > 1, "put in order": e.Plan.Resort} {
+		if is {
+			ways[way]++
+		}
+	}
+}
+
+// displacements is how many orders had to go for others.
+func displacements(s *server) (n int) {
+	for line := range strings.Lines(string(s.do("GET", "/-/metrics", "", "").body)) {
+		if text, ok := strings.CutPrefix(line, "postern_index_displaced_total "); ok {
+			n, _ = strconv.Atoi(strings.TrimSpace(text))
+		}
+	}
+	return n
+}
+
+// pinning is what the orders of a collection are set to.
+func pinning(r *rand.Rand) string {
+	names := []string{"a", "-a", "b", "b,-a", "c", "-c,a", "a,b"}
+	r.Shuffle(len(names), func(i, k int) { names[i], names[k] = names[k], names[i] })
+	pins := r.IntN(4)
+	body, _ := json.Marshal(map[string][]string{"pin": names[:pins], "forbid": names[pins : pins+r.IntN(3)]})
+	return string(body)
+}
+
+// thing is a document with fields of all kinds; one value in arrays is an array.
+func thing(r *rand.Rand, arrays int) string {
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
 	value := func() string {
 		return pick(fmt.Sprint(r.IntN(9)), fmt.Sprint(-r.IntN(3)), "1.5", "1e2", `"a"`, `"ab"`, `"b"`, "null", "true", "false", `{"x":1}`, fmt.Sprint(r.IntN(9)))
@@ -99,11 +163,15 @@ func thing(r *rand.Rand) string {
 		switch r.IntN(8) {
 		case 0:
 		case 1:
-			if name == "c" { // a and b stay without arrays in most worlds
+			if name == "c" { // also where a and b stay without arrays
 				members = append(members, fmt.Sprintf(`%q:[%s,%s]`, name, value(), value()))
 			}
 		default:
-			members = append(members, fmt.Sprintf(`%q:%s`, name, value()))
+			text := value()
+			if arrays > 0 && r.IntN(arrays) == 0 {
+				text = pick("[]", "["+text+"]", "["+value()+","+text+"]", "["+text+",["+value()+"]]")
+			}
+			members = append(members, fmt.Sprintf(`%q:%s`, name, text))
 		}
 	}
 	if r.IntN(3) == 0 {
@@ -118,7 +186,7 @@ func condition(r *rand.Rand) string {
 	value := func() string { return pick(fmt.Sprint(r.IntN(9)), `"a"`, `"ab"`, "true", "null", "1.5") }
 	one := func() string {
 		field := pick("a", "b", "c")
-		switch r.IntN(6) {
+		switch r.IntN(8) {
 		case 0, 1:
 			return fmt.Sprintf(`%q:%s`, field, value())
 		case 2:
@@ -127,6 +195,10 @@ func condition(r *rand.Rand) string {
 			return fmt.Sprintf(`%q:{"$gte":%s,"$lt":%s}`, field, value(), value())
 		case 4:
 			return fmt.Sprintf(`%q:{"$in":[%s,%s]}`, field, value(), value())
+		case 5:
+			return fmt.Sprintf(`%q:{"$in":[%s,%s,%s],"$lte":%s}`, field, value(), value(), value(), value())
+		case 6:
+			return fmt.Sprintf(`"_id":{"$in":["e%d","e%d","e%d","none"]}`, r.IntN(things), r.IntN(things), r.IntN(things))
 		}
 		return fmt.Sprintf(`"_id":"e%d"`, r.IntN(things))
 	}

@@ -1,16 +1,12 @@
 package engine
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"math"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"postern/engine/query"
 	"postern/engine/store"
 )
 
@@ -46,7 +42,10 @@ func newIndexer(e *Engine) *indexer {
 	return &indexer{e: e, wake: make(chan struct{}, 1), quit: make(chan struct{})}
 }
 
-func (x *indexer) start() { x.over.Go(x.run) }
+func (x *indexer) start() {
+	x.over.Go(x.run)
+	x.nudge() // pinned orders may be missing
+}
 
 // nudge makes the indexer look for work.
 func (x *indexer) nudge() {
@@ -82,9 +81,10 @@ func (x *indexer) step() bool {
 	}
 	var of *app
 	var most *collection
+	now := x.e.now()
 	for _, a := range x.e.apps.Load().byNumber {
 		a.view.Load().collections.Scan(func(_ string, c *collection) bool {
-			if c.stale(x.e.config.RebuildAfter) && (most == nil || len(c.rows.late) > len(most.rows.late)) {
+			if (c.worn(x.e.config.RebuildAfter) || c.reorders(now)) && (most == nil || len(c.rows.late) > len(most.rows.late)) {
 				of, most = a, c
 			}
 			return true
@@ -96,12 +96,13 @@ func (x *indexer) step() bool {
 	return x.rebuild(of, most)
 }
 
-// stale tells whether the collection's base should be made anew.
-func (c *collection) stale(after int) bool {
+// worn tells whether so much has changed that the collection's base should be
+// made anew.
+func (c *collection) worn(after int) bool {
 	if after == 0 {
 		after = max(rebuildLeast, c.rows.base.len()/rebuildShare)
 	}
-	return len(c.rows.late) >= after || c.uses.wanted(c.rows.base)
+	return len(c.rows.late) >= after
 }
 
 // rebuild makes a new base for a collection and puts it in its place. It
@@ -110,8 +111,10 @@ func (x *indexer) rebuild(a *app, c *collection) bool {
 	x.building.Store(true)
 	defer x.building.Store(false)
 	p := &spread{quit: x.quit, since: time.Now()}
-	sorts := c.uses.chosen(c.rows.base)
-	b := c.rows.rebuild(sorts, p.pause)
+	chosen := c.uses.choose(c, x.e.now())
+	c.uses.making.Store(&chosen.names)
+	defer c.uses.making.Store(nil)
+	b := c.rows.rebuild(chosen.sorts, p.pause)
 	now := a.view.Load().byNumberOrNil(c.number)
 	if now == nil || now.rows.base != c.rows.base {
 		return true // dropped, or loaded anew
@@ -141,6 +144,9 @@ func (x *indexer) rebuild(a *app, c *collection) bool {
 		return false
 	}
 	x.e.metrics.rebuilds.Inc()
+	if c.uses.made(chosen, x.e.now()) {
+		x.e.metrics.displaced.Inc()
+	}
 	return true
 }
 
@@ -210,114 +216,4 @@ func (in *rebase) plan(d *draft) ([]store.Op, error) {
 	next.from = len(next.late)
 	c.rows = next
 	return nil, nil
-}
-
-// uses is what orders a collection was asked for, shared by all its versions.
-type uses struct {
-	want atomic.Bool // an order is to be made
-
-	mu    sync.Mutex // guards below
-	after int        // rows, see Config.OrderAfter
-	of    map[string]*use
-}
-
-// A use is one order that queries ask for.
-type use struct {
-	sort    query.Sort
-	queries int // that had to look at rows for want of it
-	rows    int // that they looked at
-	present int // of the rows looked into, those that had the first field
-	looked  int
-}
-
-const (
-	// An order is made when so many queries have sorted so many rows, and one
-	// in presentShare of them had the field.
-	wantQueries  = 3
-	presentShare = 100
-
-	mostOrders = 4   // of one collection, besides those of creation and id
-	mostUses   = 256 // remembered of one collection
-)
-
-// note notes that a query has looked at rows for want of an order, and how many
-// of those it looked into had the first field of it. dear says that the query
-// could not be answered. It reports whether the order is to be made now. Only
-// rows that the subject may see are told of here.
-func (u *uses) note(s query.Sort, rows, looked, present int, dear bool, after int) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.after = after
-	name := s.Name()
-	n := u.of[name]
-	if n == nil {
-		if len(u.of) >= mostUses {
-			clear(u.of) // somebody tries all orders there are
-		}
-		if u.of == nil {
-			u.of = map[string]*use{}
-		}
-		n = &use{sort: s}
-		u.of[name] = n
-	}
-	n.queries++
-	if dear {
-		n.queries += wantQueries
-	}
-	n.rows += rows
-	n.looked += looked
-	n.present += present
-	if n.wanted(u.after) {
-		u.want.Store(true)
-	}
-	return n.wanted(u.after)
-}
-
-func (n *use) wanted(rows int) bool {
-	return n.queries >= wantQueries && n.rows >= rows && n.present*presentShare >= n.looked
-}
-
-// wanted tells whether an order is to be made that b does not have.
-func (u *uses) wanted(b *base) bool {
-	if !u.want.Load() {
-		return false
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for name, n := range u.of {
-		if n.wanted(u.after) && b.orderNamed(name) < 0 {
-			return true
-		}
-	}
-	u.want.Store(false)
-	return false
-}
-
-// chosen returns the orders that the next base is to have: those that there
-// are, those that are wanted, and of too many the ones used last.
-func (u *uses) chosen(b *base) []query.Sort {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	type candidate struct {
-		sort query.Sort
-		last int64
-	}
-	var all []candidate
-	for _, o := range b.orders[min(2, len(b.orders)):] {
-		all = append(all, candidate{o.sort, o.used.Load()})
-	}
-	for name, n := range u.of {
-		if n.wanted(u.after) && b.orderNamed(name) < 0 {
-			all = append(all, candidate{n.sort, math.MaxInt64})
-		}
-	}
-	slices.SortFunc(all, func(x, y candidate) int { return cmp.Compare(y.last, x.last) })
-	chosen := []query.Sort{byID}
-	for i, c := range all {
-		if i < mostOrders {
-			chosen = append(chosen, c.sort)
-		}
-		delete(u.of, c.sort.Name())
-	}
-	return chosen
 }

@@ -310,7 +310,7 @@ type importCollection struct {
 
 func (in *importCollection) plan(d *draft) ([]store.Op, error) {
 	v := in.item.value
-	if err := unknownMember(v, "type", "name", "permissions"); err != nil {
+	if err := unknownMember(v, "type", "name", "permissions", "orders"); err != nil {
 		return nil, err
 	}
 	if !v.Get("type").TextIs("internal") {
@@ -339,6 +339,11 @@ func (in *importCollection) plan(d *draft) ([]store.Op, error) {
 	act.level, act.text, err = permissionsIn(document.Trusted(new(jsonObject).raw("permissions", string(doc.Raw())).close()), acl.Shared)
 	if err != nil {
 		return nil, err
+	}
+	if orders := v.Get("orders"); orders.Kind() != document.Missing {
+		if act.orders, err = ordersIn(orders); err != nil {
+			return nil, err
+		}
 	}
 	ops, err := act.plan(d)
 	if err != nil || permissions.Kind() != document.Object {

@@ -46,7 +46,7 @@ func (e *Engine) exportConfig(r *Request) error {
 	}
 	s.collections.Scan(func(name string, c *collection) bool {
 		if c.number != groupCollection {
-			collections.member(name, new(jsonObject).text("type", "internal").raw("permissions", string(s.permissionsByName(c))).close())
+			collections.member(name, new(jsonObject).text("type", "internal").raw("permissions", string(s.permissionsByName(c))).orders(c.orders).close())
 		}
 		return true
 	})

@@ -17,6 +17,7 @@ type engineMetrics struct {
 	groups    *metrics.Counter
 	intents   *metrics.Counter
 	rebuilds  *metrics.Counter
+	displaced *metrics.Counter
 	touched   *metrics.Counter
 }
 
@@ -31,6 +32,7 @@ func newMetrics(e *Engine) *engineMetrics {
 		groups:    s.NewCounter("postern_commit_groups_total"),
 		intents:   s.NewCounter("postern_commit_intents_total"),
 		rebuilds:  s.NewCounter("postern_index_rebuilds_total"),
+		displaced: s.NewCounter("postern_index_displaced_total"),
 		touched:   s.NewCounter("postern_index_touched_total"),
 	}
 	s.NewGauge("postern_store_seq", func() float64 { seq, _ := e.driver.Head(); return float64(seq) })

@@ -2,31 +2,42 @@ package engine
 
 import (
 	"bytes"
-	"errors"
-	"slices"
 	"sort"
 
 	"postern/acl"
-	"postern/engine/document"
 	"postern/engine/query"
 )
 
 // A plan is how a query is answered: which of the orders of the collection is
-// walked, which part of it, and what is left to do with each document. It is
-// chosen by the query and by which orders there are, never by what the subject
-// may not see.
+// walked, which parts of it, and what is left to do with each document. It is
+// chosen by the query, by which orders there are, and by how much of what the
+// subject sees is where; never by what he may not see.
 type plan struct {
-	by       string // one of the ways below
-	order    int    // of the base
-	from, to uint32 // positions in it
+	by    string // one of the ways below
+	order int    // of the base
+	part         // of the order
+	more  []part // others: together they are in the order of the query
+	late  *lateOrder
 
-	late             *lateOrder
-	lateFrom, lateTo int
+	apart  bool          // the parts are without what is set aside, see aside; that is matched by itself,
+	whole  *query.Filter // by all that is asked for
+	sort   query.Sort    // the order of the query
+	any    bool          // no order matters: they are counted
+	resort bool          // what is in the parts has yet to be put in the order of creation
 
-	resort bool         // what is in the interval has yet to be put in the order of creation
-	one    acl.Ordinal  // of byID
-	rest   *query.Query // what is left: a filter, an order, the page
-	want   query.Sort   // the order for want of which rows are looked at; none: there is nothing better
+	one  acl.Ordinal  // of byOneID, or noOrdinal
+	rest *query.Query // what is left: a filter, an order, the page
+
+	want   query.Sort // the order for want of which rows are looked at; none: there is nothing better
+	barred query.Sort // the order that would be wanted if it were not forbidden
+
+	touched int // by the choice itself, see acl.Walk.Touched
+}
+
+// A part is an interval of an order.
+type part struct {
+	from, to         uint32 // positions in the base
+	lateFrom, lateTo int    // places in what is late
 }
 
 // The ways to answer a query.
@@ -34,20 +45,38 @@ const (
 	byNothing  = "nothing"  // there is nothing that could match
 	byOneID    = "id"       // one entity by its id
 	byOrder    = "order"    // in an order of the base, no further than the page
-	byInterval = "interval" // in a part of an order
+	byInterval = "interval" // in parts of an order
 	byScan     = "scan"     // through all that is visible
 )
 
-// plan chooses how q is answered from a collection.
-func (c *collection) plan(q *query.Query) *plan {
-	p := &plan{by: byNothing, rest: q}
+const (
+	// resortShare is of how much of what he sees a range may have one to be put
+	// in the order of creation, rather than all being looked at in that order.
+	resortShare = 8
+
+	// Parts of an order are of no use to who sees more than asideFew that are
+	// set aside, and more of them than one in asideShare of all.
+	asideFew   = 64
+	asideShare = 16
+)
+
+// plan chooses how a list is answered.
+func (r *Request) plan(c *collection, q *query.Query) *plan {
+	return c.plan(r.principals, q, false)
+}
+
+// plan chooses how q is answered from a collection to who. With any, the order
+// does not matter.
+func (c *collection) plan(who acl.Principals, q *query.Query, any bool) *plan {
+	p := &plan{by: byNothing, rest: q, any: any}
 	if c == nil {
 		return p
 	}
 	k := c.rows
 	if id, ok := q.Filter.ID(); ok {
+		p.by, p.one = byOneID, noOrdinal
 		if i, ok := k.ordinal(id); ok {
-			p.by, p.one = byOneID, i
+			p.one = i
 		}
 		return p
 	}
@@ -55,62 +84,83 @@ func (c *collection) plan(q *query.Query) *plan {
 		return p.all(k, 0)
 	}
 	// An equality picks a part of the order that begins with its field.
-	for _, e := range q.Filter.Equalities() {
-		s, ok := e.Sort(q.Sort)
-		if !ok {
-			continue
-		}
-		if p.interval(k, q, s) {
+	for _, s := range q.Filter.Pointed(q.Sort) {
+		if p.interval(c, who, q, s) {
 			return p
 		}
-		if p.want.None() {
-			p.want = s
-		}
 	}
-	if order := k.base.orderNamed(q.Sort.Name()); order >= 0 {
-		if q.Sort.None() || !p.interval(k, q, q.Sort) {
-			if q.Sort.None() && p.ranged(k, q) {
-				return p
-			}
-			p.all(k, order)
-			if order > 0 {
-				p.by, p.rest = byOrder, without(q, q.Filter)
-			}
-		}
-		if p.rest.Filter == nil {
-			p.want = query.Sort{} // every row is one that is asked for
-		}
+	order := k.base.orderNamed(q.Sort.Name())
+	switch {
+	case order < 0:
+		p.wants(c, q.Sort)
+		return p.all(k, 0)
+	case q.Sort.None() && p.ranged(c, who, q), order > 0 && p.interval(c, who, q, q.Sort):
 		return p
 	}
-	if p.want.None() {
-		p.want = q.Sort
+	p.all(k, order)
+	if order > 0 {
+		p.by, p.rest = byOrder, without(q, q.Filter)
 	}
-	return p.all(k, 0)
+	if p.rest.Filter == nil {
+		p.want = query.Sort{} // every row is one that is asked for
+	}
+	return p
 }
 
-// resortShare is of how many entities a range may have one to be put in the
-// order of creation, rather than all being looked at in that order.
-const resortShare = 8
+// wants notes an order that there is not, and that would have helped.
+func (p *plan) wants(c *collection, s query.Sort) {
+	switch {
+	case c.orders.forbids(s):
+		if p.barred.None() {
+			p.barred = s
+		}
+	case p.want.None():
+		p.want = s
+	}
+}
 
-// ranged answers from the part of an order that a range picks, when that is
-// small: it has to be put in the order of creation.
-func (p *plan) ranged(k *contents, q *query.Query) bool {
+// ranged answers from the part of an order that a range picks, when he sees
+// little of it: it has to be put in the order of creation.
+func (p *plan) ranged(c *collection, who acl.Principals, q *query.Query) bool {
 	s, ok := q.Filter.Ranged()
 	if !ok {
 		return false
 	}
-	if !p.interval(k, q, s) {
-		if p.want.None() {
-			p.want = s
-		}
+	before := *p
+	if !p.interval(c, who, q, s) {
 		return false
 	}
-	if int(p.to-p.from)+p.lateTo-p.lateFrom > k.live/resortShare {
-		*p = plan{rest: q} // looking at all of them is better
+	if p.any {
+		return true
+	}
+	in, all := 0, c.countAll(who, p)
+	for _, at := range p.parts() {
+		in += p.count(c.walk(who, p, at))
+	}
+	if in*resortShare > all {
+		before.touched = p.touched
+		*p = before // looking at all of them is better
 		return false
 	}
 	p.resort = true
 	return true
+}
+
+// parts are all parts of the order.
+func (p *plan) parts() []part { return append([]part{p.part}, p.more...) }
+
+// count counts what a walk yields, and ends it.
+func (p *plan) count(w *acl.Walk) int {
+	n := w.Count()
+	p.touched += w.Touched()
+	w.Close()
+	return n
+}
+
+// countAll counts what who may read.
+func (c *collection) countAll(who acl.Principals, p *plan) int {
+	all := new(plan).all(c.rows, 0)
+	return p.count(c.walk(who, all, all.part))
 }
 
 // without returns q with the filter that is left and no order to make.
@@ -123,39 +173,56 @@ func without(q *query.Query, left *query.Filter) *query.Query {
 // all walks the whole of an order.
 func (p *plan) all(k *contents, order int) *plan {
 	p.by, p.order = byScan, order
-	p.to = uint32(k.base.len())
 	p.late = k.sorted(order)
-	p.lateFrom, p.lateTo = 0, p.late.Len()
+	p.part = part{to: uint32(k.base.len()), lateTo: p.late.Len()}
 	return p
 }
 
-// interval walks the part of an order that the filter bounds. It reports false
-// when there is no such order, or when the order does not know all that the
-// filter asks for because there are arrays.
-func (p *plan) interval(k *contents, q *query.Query, s query.Sort) bool {
+// interval walks the parts of an order that the filter bounds. It reports false
+// when there is no such order, which is noted, or when he sees too much that is
+// set aside from it.
+func (p *plan) interval(c *collection, who acl.Principals, q *query.Query, s query.Sort) bool {
+	k := c.rows
 	order := k.base.orderNamed(s.Name())
 	if order < 0 {
+		p.wants(c, s)
 		return false
 	}
-	span, left, ok := q.Filter.Span(s)
+	spans, left, ok := q.Filter.Spans(s)
 	if !ok {
 		return false
 	}
 	o, late := k.base.orders[order], k.sorted(order)
-	if o.bent > 0 || late.arrays() {
-		return false
+	apart := 0
+	if k.hasAside(order, late) {
+		apart = p.count(c.walkAside(who, order, late))
+		if apart > asideFew && apart*asideShare > c.countAll(who, p) {
+			return false
+		}
 	}
-	p.by, p.order, p.late, p.want = byInterval, order, late, query.Sort{}
-	p.rest = without(q, left)
+	p.by, p.order, p.late, p.want, p.barred = byInterval, order, late, query.Sort{}, query.Sort{}
+	p.rest, p.sort = without(q, left), q.Sort
+	p.apart, p.whole = apart > 0, q.Filter
+	p.part = part{}
+	if len(spans) == 0 && apart == 0 {
+		p.by = byNothing // conditions exclude each other
+	}
 	var scratch []byte
-	p.to, p.lateTo = uint32(k.base.len()), late.Len()
-	if span.From != nil {
-		p.from = k.base.before(o, span.From, 0, &scratch)
-		p.lateFrom = k.lateBefore(late, o, span.From, &scratch)
-	}
-	if span.To != nil {
-		p.to = max(p.from, k.base.before(o, span.To, 0, &scratch))
-		p.lateTo = max(p.lateFrom, k.lateBefore(late, o, span.To, &scratch))
+	for i, span := range spans {
+		at := part{to: uint32(k.base.len()), lateTo: late.Len()}
+		if span.From != nil {
+			at.from = k.base.before(o, span.From, 0, &scratch)
+			at.lateFrom = k.lateBefore(late, o, span.From, &scratch)
+		}
+		if span.To != nil {
+			at.to = max(at.from, k.base.before(o, span.To, 0, &scratch))
+			at.lateTo = max(at.lateFrom, k.lateBefore(late, o, span.To, &scratch))
+		}
+		if i == 0 {
+			p.part = at
+		} else {
+			p.more = append(p.more, at)
+		}
 	}
 	return true
 }
@@ -167,131 +234,4 @@ func (k *contents) lateBefore(late *lateOrder, o *ordering, key []byte, scratch 
 		*scratch = o.sort.AppendKey((*scratch)[:0], documentOf(k.late[at].e))
 		return bytes.Compare(*scratch, key) >= 0
 	})
-}
-
-// open begins to walk as planned. Nothing that the requester may not read comes
-// out.
-func (r *Request) open(c *collection, p *plan) *cursor {
-	switch p.by {
-	case byNothing:
-		return new(cursor)
-	case byOneID:
-		return c.single(r.subject, p.one)
-	}
-	c.rows.base.orders[p.order].use(r.start)
-	k := c.walk(r.subject, r.principals, p)
-	if p.resort {
-		k.inOrderOfCreation()
-	}
-	if !p.want.None() {
-		k.watch = p.want
-	}
-	return k
-}
-
-// single is a walk that yields one entity, if the subject may read it.
-func (c *collection) single(subject acl.Subject, i acl.Ordinal) *cursor {
-	k := cursors.Get().(*cursor)
-	k.rows, k.name, k.level, k.subject = c.rows, c.name, c.level, subject
-	if c.rows.listed(i) && acl.Decide(subject, c.level, c.rows.at(i).acl, acl.Read).Allowed {
-		k.buf[0], k.n = i, 1
-	}
-	return k
-}
-
-// listed tells whether anybody is to see an entity in lists.
-func (k *contents) listed(i acl.Ordinal) bool {
-	if n := acl.Ordinal(k.base.len()); i >= n {
-		return k.late[i-n].listed
-	}
-	return k.base.orders[0].sets.Listed(i)
-}
-
-// inOrderOfCreation takes all that the walk yields and puts it in the order of
-// creation.
-func (k *cursor) inOrderOfCreation() {
-	var all []acl.Ordinal
-	for i, ok := k.ordinal(); ok; i, ok = k.ordinal() {
-		all = append(all, i)
-	}
-	slices.SortFunc(all, func(a, b acl.Ordinal) int { return int(k.rows.position(a)) - int(k.rows.position(b)) })
-	k.gathered = all
-}
-
-// position returns the place of an entity in the order of creation.
-func (k *contents) position(i acl.Ordinal) acl.Position {
-	if n := acl.Ordinal(k.base.len()); i >= n {
-		return k.late[i-n].e.pos
-	}
-	return k.base.rows.row(i).position()
-}
-
-// find answers a query from a collection as planned.
-func (r *Request) find(c *collection, p *plan, emit func(document.Value) error) error {
-	k := r.open(c, p)
-	defer k.close()
-	return r.watched(c, k, query.Run(p.rest, k, emit))
-}
-
-// copyPage appends to the answer what is left of q when it needs no look at the
-// documents: they are copied as they are stored. It reports false when it does.
-func (r *Request) copyPage(c *collection, p *plan, q *query.Query) (bool, error) {
-	if p.rest.Filter != nil || !p.rest.Sort.None() || !p.want.None() {
-		return false, nil
-	}
-	k := r.open(c, p)
-	defer k.close()
-	k.Skip(q.Page.Skip)
-	out := &r.ctx.Response
-	var found [pageBatch]acl.Ordinal
-	var bodies [pageBatch][]byte
-	size := 0
-	for n := 0; n < q.Page.Limit; {
-		some := k.ordinals(found[:min(pageBatch, q.Page.Limit-n)])
-		if len(some) == 0 {
-			break
-		}
-		k.rows.bodies(bodies[:], some)
-		for _, b := range bodies[:len(some)] {
-			if n == maxResults {
-				return true, errTooMany
-			}
-			if n > 0 {
-				out.AppendBodyString(",")
-			}
-			n++
-			if size += len(b); size > maxResponseBytes {
-				return true, errTooLong
-			}
-			out.AppendBody(b)
-		}
-	}
-	return true, nil
-}
-
-// counted counts what matches q in a collection.
-func (r *Request) counted(c *collection, q *query.Query) (int, error) {
-	p := c.plan(q)
-	k := r.open(c, p)
-	defer k.close()
-	n, err := query.Count(p.rest, k)
-	return n, r.watched(c, k, err)
-}
-
-// watched notes what a query has looked at for want of an order, and tells the
-// client of a query that was too expensive when that order is being made.
-func (r *Request) watched(c *collection, k *cursor, err error) error {
-	if k.watch.None() {
-		return err
-	}
-	var e *query.Error
-	dear := errors.As(err, &e) && e.TooExpensive
-	if !c.uses.note(k.watch, k.seen, k.looked, k.present, dear, r.e.config.OrderAfter) {
-		return err
-	}
-	r.e.indexer.nudge()
-	if dear {
-		return &query.Error{TooExpensive: true, Msg: e.Msg + "; an index for it is being made, ask again later"}
-	}
-	return err
 }

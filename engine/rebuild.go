@@ -55,6 +55,7 @@ func (k *contents) rebuild(sorts []query.Sort, pause func()) *base {
 			o = b.order(s, pause)
 		}
 		o.sets = again.Order(o.perm)
+		b.setAside(o, pause)
 		b.orders = append(b.orders, o)
 		pause()
 	}
@@ -96,7 +97,7 @@ const mostChunks = 1 << 12
 func (k *contents) reorder(b *base, order int, to []acl.Ordinal, pause func()) *ordering {
 	was := k.base.orders[order]
 	late := k.sorted(order)
-	o := &ordering{name: was.name, sort: was.sort, bent: was.bent + late.bent + late.latePiece.bent}
+	o := &ordering{name: was.name, sort: was.sort}
 	o.perm = make([]acl.Ordinal, 0, b.len())
 	o.prefix = make([]uint64, 0, b.len())
 	n := acl.Ordinal(k.base.len())
@@ -112,6 +113,17 @@ func (k *contents) reorder(b *base, order int, to []acl.Ordinal, pause func()) *
 		pause()
 		return true
 	})
+	for _, i := range was.bent {
+		if !k.dead[0].Has(uint32(i)) {
+			o.bent = append(o.bent, to[i])
+		}
+	}
+	for _, i := range late.bent {
+		if !k.lateDead.Has(uint32(i)) {
+			o.bent = append(o.bent, to[n+i])
+		}
+	}
+	slices.Sort(o.bent)
 	return o
 }
 
@@ -129,8 +141,8 @@ func (b *base) order(s query.Sort, pause func()) *ordering {
 		doc := document.Trusted(b.rows.body(acl.Ordinal(i)))
 		key = s.AppendKey(key[:0], doc)
 		all[i] = place{prefixOf(key), acl.Ordinal(i)}
-		if !s.Plain(doc) {
-			o.bent++
+		if !s.LeadsPlainly(doc) {
+			o.bent = append(o.bent, acl.Ordinal(i))
 		}
 		pause()
 	}

@@ -141,6 +141,9 @@ func (e *Engine) routes() []route {
 		{"GET", "/v4/environments/{kid}/collections/{name}", manage, e.getCollection},
 		{"PUT", "/v4/environments/{kid}/collections/{name}", manage, e.putCollection},
 		{"DELETE", "/v4/environments/{kid}/collections/{name}", manage, e.deleteCollection},
+		{"GET", "/v4/environments/{kid}/collections/{name}/orders", manage, e.getOrders},
+		{"PUT", "/v4/environments/{kid}/collections/{name}/orders", manage, e.putOrders},
+		{"GET", "/v4/environments/{kid}/collections/{name}/explain-query", manage, e.explainQuery},
 		{"POST", importPath, manage, e.importEntities},
 
 		// What kinvey-cli looks at on its way and this server does not have.

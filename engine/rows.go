@@ -92,6 +92,7 @@ type collectionRow struct {
 	Number uint32    `json:"number"`
 	Level  acl.Level `json:"level"`
 	Delta  *deltaRow `json:"deltaSet,omitempty"` // nil: it does not remember its changes
+	Orders *orderRow `json:"orders,omitempty"`   // nil: none is pinned or forbidden
 }
 
 // privateRow is what of a user is not his public form.

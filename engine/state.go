@@ -49,6 +49,7 @@ type collection struct {
 	level     acl.Level
 	rows      *contents
 	uses      *uses
+	orders    *orderRow               // which orders are pinned and forbidden; nil: none
 	groupRefs *btree.Map[string, int] // group id -> how many ACLs (and groups, if this is group) name it
 	check     countRow
 	counted   countRow // as stored; equal to check when published
@@ -145,7 +146,7 @@ func (s *appState) freeze(after int) (stale bool) {
 	for c := range s.owned {
 		c.rows.freeze()
 		c.counted = c.check
-		stale = stale || c.stale(after)
+		stale = stale || c.worn(after) || c.uses.want.Load()
 	}
 	s.owned, s.loading = nil, false
 	return stale
@@ -270,7 +271,10 @@ func (s *appState) applyCollection(name string, value []byte) error {
 		s.owned[c] = true
 		s.collections.Set(name, c)
 	}
-	c.level = r.Level
+	if r.Orders != nil || c.orders != nil {
+		c.uses.want.Store(true) // the indexer looks whether they are there
+	}
+	c.level, c.orders = r.Level, r.Orders
 	c.setDelta(r.Delta)
 	return nil
 }

@@ -45,19 +45,33 @@ func (c *collection) visible(subject acl.Subject, p acl.Principals) *cursor {
 	if c == nil {
 		return new(cursor)
 	}
-	return c.walk(subject, p, new(plan).all(c.rows, 0))
+	k := c.cursor(subject)
+	all := new(plan).all(c.rows, 0)
+	k.stream = c.walk(p, all, all.part)
+	return k
 }
 
-// walk is visible as planned: in one of the orders of the base, and of a part
-// of it.
-func (c *collection) walk(subject acl.Subject, who acl.Principals, p *plan) *cursor {
+// cursor returns a cursor that has nowhere to go yet.
+func (c *collection) cursor(subject acl.Subject) *cursor {
 	k := cursors.Get().(*cursor)
 	k.rows, k.name, k.level, k.subject = c.rows, c.name, c.level, subject
-	k.stream = acl.NewWalk(acl.Scope{
-		Who: who, Level: c.level, Order: c.rows.base.orders[p.order].sets, Dead: c.rows.dead[p.order],
-		From: p.from, To: p.to, Late: p.late, LateFrom: p.lateFrom, LateTo: p.lateTo, Index: c.rows.index,
-	})
 	return k
+}
+
+// walk is what who may read of a part of an order, as planned.
+func (c *collection) walk(who acl.Principals, p *plan, at part) *acl.Walk {
+	k := c.rows
+	scope := acl.Scope{
+		Who: who, Level: c.level, Order: k.base.orders[p.order].sets, Dead: k.dead[p.order],
+		From: at.from, To: at.to, Late: p.late, LateFrom: at.lateFrom, LateTo: at.lateTo, Index: k.index,
+	}
+	if p.apart {
+		scope.Late = plainLate{p.late}
+		if k.base.orders[p.order].aside != nil {
+			scope.Dead = k.notPlain[p.order]
+		}
+	}
+	return acl.NewWalk(scope)
 }
 
 // A cursor walks the visible entities of a collection. It is a query.Source.
@@ -68,6 +82,10 @@ type cursor struct {
 	buf      [64]acl.Ordinal
 	at, n    int
 	gathered []acl.Ordinal // comes after buf and instead of stream
+	merge    *merge        // instead of both
+	meter    *query.Meter  // of looks that the query does not pay for itself
+	err      error         // of those
+	touched  int           // by walks that are over
 	name     string        // of the collection,
 	level    acl.Level     // its level
 	subject  acl.Subject   // and who asks, for the check under the invariants build tag
@@ -90,14 +108,46 @@ func (k *cursor) close() {
 		return
 	}
 	k.end()
+	if k.merge != nil {
+		k.merge.close()
+	}
 	*k = cursor{}
 	cursors.Put(k)
 }
 
 func (k *cursor) end() {
 	if k.stream != nil {
+		k.touched += k.stream.Touched()
 		k.stream.Close()
 		k.stream = nil
+	}
+}
+
+// failed returns what has ended the walk early.
+func (k *cursor) failed() error { return k.err }
+
+// work returns how many grants, words and late entities were touched.
+func (k *cursor) work() int {
+	n := k.touched
+	if k.stream != nil {
+		n += k.stream.Touched()
+	}
+	if k.merge != nil {
+		n += k.merge.touched
+		for _, l := range k.merge.lanes {
+			if l.stream != nil {
+				n += l.stream.Touched()
+			}
+		}
+	}
+	return n
+}
+
+// certain has Decide confirm that an entity may be shown, under the invariants
+// build tag.
+func (k *cursor) certain(i acl.Ordinal) {
+	if invariants && !acl.Decide(k.subject, k.level, k.rows.at(i).acl, acl.Read).Allowed {
+		panic("the index of " + k.name + " grants what Decide denies (I6)")
 	}
 }
 
@@ -109,6 +159,13 @@ func (k *cursor) ordinal() (acl.Ordinal, bool) {
 			k.gathered = k.gathered[k.n:]
 			return k.ordinal()
 		}
+		if k.merge != nil {
+			i, ok := k.merge.next()
+			if ok {
+				k.certain(i)
+			}
+			return i, ok
+		}
 		if k.stream == nil {
 			return 0, false
 		}
@@ -119,9 +176,7 @@ func (k *cursor) ordinal() (acl.Ordinal, bool) {
 	}
 	i := k.buf[k.at]
 	k.at++
-	if invariants && !acl.Decide(k.subject, k.level, k.rows.at(i).acl, acl.Read).Allowed {
-		panic("the index of " + k.name + " grants what Decide denies (I6)")
-	}
+	k.certain(i)
 	return i, true
 }
 
@@ -178,7 +233,25 @@ func (k *cursor) Skip(n int) int {
 	if done < n && k.stream != nil {
 		done += k.stream.Skip(n - done)
 	}
+	if k.merge != nil {
+		done += k.skipMerged(n - done)
+	}
 	return done
+}
+
+// skipMerged passes over n of what has to be looked at to be in order.
+func (k *cursor) skipMerged(n int) int {
+	for done := range n {
+		i, ok := k.merge.next()
+		if !ok {
+			return done
+		}
+		if k.err = k.meter.Look(document.Trusted(k.rows.body(i))); k.err != nil {
+			k.merge.close()
+			return done
+		}
+	}
+	return n
 }
 
 // Count returns how many are left.
@@ -186,6 +259,9 @@ func (k *cursor) Count() int {
 	n := k.n - k.at + len(k.gathered)
 	if k.stream != nil {
 		n += k.stream.Count()
+	}
+	if k.merge != nil {
+		n += k.merge.count()
 	}
 	return n
 }

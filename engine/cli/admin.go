@@ -128,6 +128,7 @@ func collectionCommand(s streams) *cobra.Command {
 			return set(c, a[0], a[1], a[2])
 		}),
 		delta,
+		ordersCommand(s),
 		sub("delete APP NAME", "Drop a collection with all its entities", 2, func(c *client, _ *cobra.Command, a []string) error {
 			return c.call("DELETE", environment(a[0], "collections", a[1]), nil, nil)
 		}),

@@ -80,7 +80,9 @@
 //
 // Filter.Span and Filter.Equalities say which keys the documents that match can
 // have, as an interval or one by one, and give the filter without the
-// conditions that such keys decide.
+// conditions that such keys decide. Filter.Spans gives several intervals where
+// a condition names a few values. Filter.Pointed and Filter.Ranged say in which
+// orders that is worth something.
 //
 // # Cost
 //

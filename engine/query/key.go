@@ -1,8 +1,10 @@
 package query
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"postern/engine/document"
 )
@@ -53,6 +55,11 @@ func (s Sort) Plain(doc document.Value) bool {
 		}
 	}
 	return true
+}
+
+// LeadsPlainly is Plain for the first path of the sort alone.
+func (s Sort) LeadsPlainly(doc document.Value) bool {
+	return len(s.keys) == 0 || s.keys[0].path.plain(doc)
 }
 
 func (p path) plain(v document.Value) bool {
@@ -111,6 +118,49 @@ func (p path) quoted() string {
 }
 
 var quote = strings.NewReplacer(`\`, `\\`, `,`, `\,`)
+
+// ParseName returns the sort that has a Name: paths with commas between them,
+// descending where a minus is in front. A backslash stands before a comma, a
+// backslash or a leading minus that is a part of a path, and \0 is the path that
+// is one empty name. "" is no order. The error is an *Error.
+func ParseName(name string) (Sort, error) {
+	var keys []sortKey
+	for more := name != ""; more; {
+		var k sortKey
+		if name, k.descending = strings.CutPrefix(name, "-"); name == "" || name[0] == ',' {
+			return Sort{}, &Error{Msg: `order: a path is missing (that of one empty name is \0)`}
+		}
+		var text []byte
+		empty := false
+		for more = false; name != "" && !more; name = name[1:] {
+			switch c := name[0]; {
+			case c == ',':
+				more = true
+			case c != '\\':
+				text = append(text, c)
+			case len(name) > 1 && strings.IndexByte(`\,-`, name[1]) >= 0:
+				text, name = append(text, name[1]), name[1:]
+			case len(name) > 1 && name[1] == '0' && len(text) == 0:
+				empty, name = true, name[1:]
+			default:
+				return Sort{}, &Error{Msg: "order: a backslash stands before a comma, a minus or a backslash"}
+			}
+		}
+		if more && name == "" || empty && len(text) > 0 || len(keys) == maxSortKeys {
+			return Sort{}, &Error{Msg: fmt.Sprintf("order: not a list of up to %d paths with commas between them", maxSortKeys)}
+		}
+		if !utf8.Valid(text) {
+			return Sort{}, &Error{Msg: "order: not UTF-8"}
+		}
+		at, err := parsePath(string(text))
+		if err != nil {
+			return Sort{}, &Error{Msg: "order: " + err.Error()}
+		}
+		k.path = at
+		keys = append(keys, k)
+	}
+	return sortBy(keys...), nil
+}
 
 // String returns the text that parsePath makes the path of.
 func (p path) String() string {

@@ -398,3 +398,38 @@ func BenchmarkSortKey(b *testing.B) {
 		})
 	}
 }
+
+// ParseName reads what Name writes, whatever the paths are.
+func TestNamesAreReadBack(t *testing.T) {
+	r := newRand(t)
+	letters := []string{"a", "b", ".", "-", ",", `\`, "0", " ", "é", `"`}
+	for range 20_000 {
+		var members []string
+		for range 1 + r.IntN(3) {
+			name := ""
+			for range r.IntN(5) {
+				name += letters[r.IntN(len(letters))]
+			}
+			members = append(members, fmt.Sprintf(`%s:%d`, document.AppendQuote(nil, name), 1-2*r.IntN(2)))
+		}
+		s, err := query.ParseSort([]byte("{" + strings.Join(members, ",") + "}"))
+		if err != nil {
+			continue // a member twice
+		}
+		again, err := query.ParseName(s.Name())
+		if err != nil || again.Name() != s.Name() {
+			t.Fatalf("{%s} is called %s, which reads as %s, %v", strings.Join(members, ","), s.Name(), again.Name(), err)
+		}
+	}
+	for name, want := range map[string]string{"": "", "a": `{"a":1}`, "a.b,-c": `{"a.b":1,"c":-1}`, `\-a`: `{"-a":1}`, `-\0`: `{"":-1}`, `a\,b`: `{"a,b":1}`} {
+		got, err := query.ParseName(name)
+		if err != nil || got.Name() != sortOf(t, want).Name() || got.Compare(doc(t, `{"a":1,"c":1,"-a":1,"":1}`), doc(t, `{"a":1,"c":2,"-a":2,"":2}`)) != sortOf(t, want).Compare(doc(t, `{"a":1,"c":1,"-a":1,"":1}`), doc(t, `{"a":1,"c":2,"-a":2,"":2}`)) {
+			t.Errorf("%s reads as %s, %v; want %s", name, got.Name(), err, want)
+		}
+	}
+	for _, name := range []string{",", "a,", ",a", "-", "a,-", `a\`, `\b`, `\0a`, "$a", "a.$b", "\xff", strings.Repeat("a,", 32) + "a"} {
+		if s, err := query.ParseName(name); err == nil {
+			t.Errorf("%q is taken for %s", name, s.Name())
+		}
+	}
+}

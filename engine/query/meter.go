@@ -2,6 +2,7 @@ package query
 
 import (
 	"fmt"
+	"slices"
 
 	"postern/engine/document"
 )
@@ -35,6 +36,7 @@ type Budget struct {
 type Meter struct {
 	budget Budget
 	rows   int
+	met    int // of rows
 	text   int // since the last look at the clock, bytes
 	work   int // on the document that is examined
 	err    error
@@ -58,7 +60,39 @@ func (m *Meter) Match(f *Filter, doc document.Value) (bool, error) {
 		return false, m.err
 	}
 	matched := f == nil || f.root.match(doc, m)
+	if matched {
+		m.met++
+	}
 	return matched && m.err == nil, m.err
+}
+
+// Look counts a document that is examined for something other than a filter. The
+// error is that of Match.
+func (m *Meter) Look(doc document.Value) error {
+	if m == nil {
+		return nil
+	}
+	m.begin(doc)
+	return m.err
+}
+
+// Spent returns how many documents were examined and how many of them met the
+// filter that they were examined for.
+func (m *Meter) Spent() (rows, met int) { return m.rows, m.met }
+
+// SortAll sorts rows. When the budget is spent meanwhile they are in no order,
+// and the error says so.
+func SortAll[T any](m *Meter, rows []T, compare func(a, b T) int) error {
+	if m == nil {
+		m = new(Meter)
+	}
+	slices.SortFunc(rows, func(a, b T) int {
+		if m.look(comparisonText); m.err != nil {
+			return 0
+		}
+		return compare(a, b)
+	})
+	return m.err
 }
 
 // begin counts a document.

@@ -3,7 +3,6 @@ package query
 import (
 	"cmp"
 	"math"
-	"slices"
 
 	"postern/engine/document"
 )
@@ -220,14 +219,5 @@ func (t *top) sink(i int) {
 // sorted returns the rows in order. When the budget is spent meanwhile the
 // order is not made, and the error says so.
 func (t *top) sorted(m *Meter) ([]row, error) {
-	if m == nil {
-		m = new(Meter)
-	}
-	slices.SortFunc(t.rows, func(a, b row) int {
-		if m.look(comparisonText); m.err != nil {
-			return 0
-		}
-		return t.compare(a, b)
-	})
-	return t.rows, m.err
+	return t.rows, SortAll(m, t.rows, t.compare)
 }

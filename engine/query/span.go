@@ -22,7 +22,7 @@ func (s Span) Contains(key []byte) bool {
 func (s Span) Empty() bool { return s.To != nil && bytes.Compare(s.From, s.To) >= 0 }
 
 // Span returns an interval of keys of the sort, and what of the filter it does
-// not decide: a document that is Plain for the sort matches f exactly when span
+// not decide: a document that LeadsPlainly in the sort matches f exactly when span
 // contains its key and rest matches it. Of other documents it says nothing. An
 // order by distance stays with rest. Where conditions exclude each other From
 // and To are equal. ok is false when no condition bounds the first path of the
@@ -52,6 +52,105 @@ func (f *Filter) Span(s Sort) (span Span, rest *Filter, ok bool) {
 		return Span{}, f, false
 	}
 	return span, f.with(parts), true
+}
+
+// fewValues is how many values of one $in are looked for one by one.
+const fewValues = 16
+
+// Spans is Span where a condition on the first path of the sort may name a few
+// values: then there is one span for each. They have no key in common and come
+// in no certain order; where conditions exclude each other there is none.
+func (f *Filter) Spans(s Sort) (spans []Span, rest *Filter, ok bool) {
+	if f == nil || s.None() {
+		return nil, f, false
+	}
+	key := s.keys[0]
+	parts := f.parts()
+	at := slices.IndexFunc(parts, func(n node) bool {
+		c, is := n.(*condition)
+		return is && c.path.equal(key.path) && len(fewOf(c.test)) > 0
+	})
+	if at < 0 {
+		span, rest, ok := f.Span(s)
+		if ok && !span.Empty() {
+			spans = []Span{span}
+		}
+		return spans, rest, ok
+	}
+	values := fewOf(parts[at].(*condition).test)
+	span, rest, _ := f.with(slices.Delete(parts, at, at+1)).Span(s)
+	for _, v := range values {
+		begin := appendValueKey(nil, v)
+		low, high := cut{begin, false}, cut{begin, true}
+		if key.descending {
+			low, high = high.turned(), low.turned()
+		}
+		one := span
+		if one.narrow(low.bytes(), high.bytes()); !one.Empty() {
+			spans = append(spans, one)
+		}
+	}
+	return spans, rest, true
+}
+
+// fewOf returns the values that a test is met by, each once, where they are
+// more than one and no more than fewValues; otherwise nil.
+func fewOf(t test) []document.Value {
+	values, ok := t.(in)
+	if !ok {
+		return nil
+	}
+	var few []document.Value
+	for i, v := range values { // they are sorted
+		if i > 0 && compare(values[i-1], v) == 0 {
+			continue
+		}
+		if len(few) == fewValues {
+			return nil
+		}
+		few = append(few, v)
+	}
+	if len(few) == 1 {
+		return nil
+	}
+	return few
+}
+
+// Pointed returns the orders in which all that matches is in one place, or a
+// few, that conditions name value by value, and is in the other order at each
+// of them. What is asked for by _id needs no other order behind it.
+func (f *Filter) Pointed(then Sort) []Sort {
+	var sorts []Sort
+	for _, n := range f.parts() {
+		if e, ok := equality(n); ok {
+			if s, ok := e.Sort(then); ok {
+				sorts = append(sorts, s)
+			}
+			continue
+		}
+		c, ok := n.(*condition)
+		if !ok {
+			continue
+		}
+		few := fewOf(c.test)
+		if len(few) == 0 || slices.ContainsFunc(few, func(v document.Value) bool { return !isScalar(v) }) {
+			continue
+		}
+		if len(c.path) == 1 && c.path[0].name == "_id" {
+			sorts = append(sorts, sortBy(sortKey{path: c.path}))
+		} else if s, ok := leading(c.path, then); ok {
+			sorts = append(sorts, s)
+		}
+	}
+	return sorts
+}
+
+func isScalar(v document.Value) bool {
+	switch v.Kind() {
+	case document.String, document.Number, document.Bool:
+		return true
+	}
+	return false
 }
 
 // narrow cuts off what is before from and what is not before to.
@@ -159,7 +258,16 @@ func (f *Filter) Equalities() []Equality {
 // e are next to each other in it, in the other order.
 func (e Equality) Sort(then Sort) (Sort, bool) {
 	at, err := parsePath(e.Path)
-	if err != nil || len(then.keys) == maxSortKeys {
+	if err != nil {
+		return Sort{}, false
+	}
+	return leading(at, then)
+}
+
+// leading is the order by a path and then by another order; or the other one,
+// if that begins with the path.
+func leading(at path, then Sort) (Sort, bool) {
+	if len(then.keys) == maxSortKeys {
 		return Sort{}, false
 	}
 	if len(then.keys) > 0 && then.keys[0].path.equal(at) {
@@ -211,11 +319,27 @@ func equality(n node) (e Equality, ok bool) {
 		}
 		value = t[0]
 	}
-	switch value.Kind() {
-	case document.String, document.Number, document.Bool:
-		return Equality{c.path.String(), appendValueKey(nil, value)}, true
+	if !isScalar(value) {
+		return Equality{}, false
 	}
-	return Equality{}, false
+	return Equality{c.path.String(), appendValueKey(nil, value)}, true
+}
+
+// Conditions names the conditions that must all hold, by their paths; where one
+// is more than a condition on a path, by "$or" or "$not".
+func (f *Filter) Conditions() []string {
+	var names []string
+	for _, n := range f.parts() {
+		switch n := n.(type) {
+		case *condition:
+			names = append(names, n.path.String())
+		case some:
+			names = append(names, "$or")
+		default:
+			names = append(names, "$not")
+		}
+	}
+	return names
 }
 
 // parts returns the nodes that must all hold, those of $and among them. The

@@ -108,8 +108,24 @@ func checkDecided(t *testing.T, text string, f *query.Filter, s query.Sort, d do
 	if !ok && (rest != f || span.From != nil || span.To != nil) {
 		t.Fatalf("%s by %s: span %x to %x without a bound; want everything, and the filter left", text, s.Name(), span.From, span.To)
 	}
-	if s.Plain(d) {
+	spans, left, several := f.Spans(s)
+	if several != ok && !strings.Contains(text, "$in") {
+		t.Fatalf("%s by %s: Spans finds a bound is %v, Span %v", text, s.Name(), several, ok)
+	}
+	if s.LeadsPlainly(d) {
 		key := s.AppendKey(nil, d)
+		at := 0
+		for _, one := range spans {
+			if one.Contains(key) {
+				at++
+			}
+		}
+		if !several {
+			at = 1
+		}
+		if at > 1 || (at == 1 && left.Match(d)) != want {
+			t.Fatalf("%s by %s on %s: in %d of the spans %x, the rest %v; want %v together", text, s.Name(), d.Raw(), at, spans, left.Match(d), want)
+		}
 		in := span.Contains(key)
 		if (in && rest.Match(d)) != want {
 			t.Fatalf("%s by %s on %s: span %x to %x, key %x in it %v, rest %v; want %v together",
@@ -155,6 +171,7 @@ func TestSpanAndEqualitiesDecideWhatTheFilterDoes(t *testing.T) {
 		}
 		docs = append(docs, wildObject(r, 3))
 		span, rest, ok := f.Span(s)
+		spans, _, _ := f.Spans(s)
 		count := func(name string, is bool) {
 			if is {
 				seen[name]++
@@ -174,9 +191,11 @@ func TestSpanAndEqualitiesDecideWhatTheFilterDoes(t *testing.T) {
 		count("spans that decide all", ok && rest == nil)
 		count("empty spans", span.Empty())
 		count("equalities", len(f.Equalities()) > 0)
+		count("several spans", len(spans) > 1)
+		count("pointed", len(f.Pointed(query.Sort{})) > 0)
 	}
 	t.Logf("%d filters: %v", filters, seen)
-	for _, name := range []string{"matches", "plain documents", "others", "keys inside", "keys inside that do not match", "spans", "spans that decide all", "empty spans", "equalities"} {
+	for _, name := range []string{"matches", "plain documents", "others", "keys inside", "keys inside that do not match", "spans", "spans that decide all", "empty spans", "equalities", "several spans", "pointed"} {
 		if seen[name] < filters/50 {
 			t.Errorf("%s: %d of %d filters: the test looks at one side only", name, seen[name], filters)
 		}
@@ -383,5 +402,55 @@ func TestEqualitySort(t *testing.T) {
 		if s.Leads(document.Trusted([]byte(doc))) != want {
 			t.Errorf("%s leads by a.b: want %t", doc, want)
 		}
+	}
+}
+
+// What an $in names is in as many places as it names values; of too many, it is
+// anywhere.
+func TestSpansOfFewValues(t *testing.T) {
+	many := strings.Repeat("1,", 40) + "2" // two values
+	var apart []string
+	for i := range 17 {
+		apart = append(apart, fmt.Sprint(i))
+	}
+	for _, c := range []struct {
+		filter, sort string
+		spans        int
+		pointed      string
+	}{
+		{`{"a":{"$in":[1,2,3]}}`, `a`, 3, "a"},
+		{`{"a":{"$in":[` + many + `]}}`, `{"a":-1}`, 2, "a"},
+		{`{"a":{"$in":[` + strings.Join(apart, ",") + `]}}`, `a`, -1, ""},
+		{`{"a":{"$in":[` + strings.Join(apart[1:], ",") + `]}}`, `a`, 16, "a"},
+		{`{"a":{"$in":[1,2,3],"$gte":2}}`, `a`, 2, "a"},
+		{`{"a":{"$in":[1,2,3]},"b":7}`, `a`, 3, "a b"},
+		{`{"$and":[{"a":{"$in":[1,2]}},{"a":{"$in":[2,3]}}]}`, `a`, 2, "a a"},
+		{`{"a":{"$in":[1]}}`, `a`, 1, "a"},
+		{`{"a":{"$in":[]}}`, `a`, 0, ""},
+		{`{"a":{"$in":[1,null]}}`, `a`, 2, ""},
+		{`{"_id":{"$in":["x","y"]}}`, `_id`, 2, "_id"},
+		{`{"$or":[{"a":1},{"a":2}]}`, `a`, -1, ""},
+	} {
+		spans, _, ok := filter(t, c.filter).Spans(sortOf(t, c.sort))
+		if !ok {
+			if c.spans != -1 {
+				t.Errorf("%s by %s has no spans, want %d", c.filter, c.sort, c.spans)
+			}
+		} else if len(spans) != c.spans {
+			t.Errorf("%s by %s has %d spans, want %d", c.filter, c.sort, len(spans), c.spans)
+		}
+		var names []string
+		for _, s := range filter(t, c.filter).Pointed(query.Sort{}) {
+			names = append(names, s.Name())
+		}
+		if got := strings.Join(names, " "); got != c.pointed {
+			t.Errorf("%s is pointed at by %q, want %q", c.filter, got, c.pointed)
+		}
+	}
+	if got := filter(t, `{"_id":{"$in":["x","y"]}}`).Pointed(sortOf(t, "n")); len(got) != 1 || got[0].Name() != "_id" {
+		t.Errorf("an $in of ids asks for the orders %v", got)
+	}
+	if got := strings.Join(filter(t, `{"a.b":1,"$or":[{"c":1},{"c":2}],"d":{"$ne":1}}`).Conditions(), " "); got != "a.b $or $not" {
+		t.Errorf("conditions %s", got)
 	}
 }
