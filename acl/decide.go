@@ -50,8 +50,14 @@ type Decision struct {
 	Allowed bool
 	Rule    string   // the rule of doc.go that decided, such as "R7"
 	Reason  string   // what of it: "creator", "readers", "gr:false", "level Private", ...
-	Group   []string // for a grant to a group: the ids from the group that is named down to the one that holds the user
+
+	group  string // for a grant to a group: the one that is named,
+	member *Membership
 }
+
+// Group returns, for a grant to a group, the ids from the group that is named
+// down to the one that holds the user; nil for any other decision.
+func (d Decision) Group() []string { return d.member.Path(d.group) }
 
 // String returns the decision in one line, such as "deny R4 (level Private)".
 func (d Decision) String() string {
@@ -65,8 +71,8 @@ func (d Decision) String() string {
 	if d.Reason == "" {
 		return s
 	}
-	if len(d.Group) > 0 {
-		return s + " (" + d.Reason + ": " + strings.Join(d.Group, " > ") + ")"
+	if path := d.Group(); len(path) > 0 {
+		return s + " (" + d.Reason + ": " + strings.Join(path, " > ") + ")"
 	}
 	return s + " (" + d.Reason + ")"
 }
@@ -77,7 +83,7 @@ func deny(rule, reason string) Decision  { return Decision{Rule: rule, Reason: r
 // Decide is the only authority on access: it tells whether s has the right r on
 // an entity with the ACL a in a collection of level l. For Create there is no
 // entity yet, and a is nil; for every other right a nil ACL is denied to
-// users. Decide keeps nothing and allocates only for the path of a group grant.
+// users. Decide keeps nothing and does not allocate.
 func Decide(s Subject, l Level, a *ACL, r Right) Decision {
 	if r < Read || r > ChangeACL {
 		return deny("", "no such right")
@@ -117,7 +123,7 @@ func decideEntity(s Subject, l Level, a *ACL, r Right) Decision {
 	if m := s.member(); m != nil {
 		for _, id := range groups {
 			if m.Has(id) {
-				return Decision{Allowed: true, Rule: "R6", Reason: reasons[r].groups, Group: m.Path(id)}
+				return Decision{Allowed: true, Rule: "R6", Reason: reasons[r].groups, group: m.own(id), member: m}
 			}
 		}
 	}

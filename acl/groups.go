@@ -151,6 +151,12 @@ func (m *Membership) Path(group string) []string {
 	return path
 }
 
+// own returns the id of a group that the user is in as m holds it.
+func (m *Membership) own(group string) string {
+	i, _ := slices.BinarySearch(m.ids, group)
+	return m.ids[i]
+}
+
 // IDs returns the ids of the groups, sorted. The slice is borrowed: it must not
 // be changed.
 func (m *Membership) IDs() []string {

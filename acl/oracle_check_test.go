@@ -102,10 +102,10 @@ func (w *world) checkDecide(t *testing.T, p pair, m moment) {
 		if d.Rule == "" || d.Reason == "" {
 			w.fail(t, "%+v, %s, level %s: %+v does not say why", p.who, what, w.level, d)
 		}
-		if n := len(d.Group); n > 0 && (!d.Allowed || p.who.Role != oracle.User) {
+		if n := len(d.Group()); n > 0 && (!d.Allowed || p.who.Role != oracle.User) {
 			w.fail(t, "%+v, %s: %+v names a group path", p.who, what, d)
 		} else if n > 0 {
-			w.checkPath(t, p.who.ID, d.Group[0], d.Group)
+			w.checkPath(t, p.who.ID, d.Group()[0], d.Group())
 		}
 	}
 	same("create", acl.Decide(p.subject, w.aclLevel, nil, acl.Create),

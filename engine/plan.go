@@ -27,6 +27,7 @@ type plan struct {
 
 	one  acl.Ordinal  // of byOneID, or noOrdinal
 	rest *query.Query // what is left: a filter, an order, the page
+	left query.Query  // rest, when it is not the query
 
 	want   query.Sort // the order for want of which rows are looked at; none: there is nothing better
 	barred query.Sort // the order that would be wanted if it were not forbidden
@@ -62,13 +63,14 @@ const (
 
 // plan chooses how a list is answered.
 func (r *Request) plan(c *collection, q *query.Query) *plan {
-	return c.plan(r.principals, q, false)
+	r.planned = plan{}
+	return c.plan(&r.planned, r.principals, q, false)
 }
 
-// plan chooses how q is answered from a collection to who. With any, the order
-// does not matter.
-func (c *collection) plan(who acl.Principals, q *query.Query, any bool) *plan {
-	p := &plan{by: byNothing, rest: q, any: any}
+// plan makes of the zero p how q is answered from a collection to who, and
+// returns it. With any, the order does not matter.
+func (c *collection) plan(p *plan, who acl.Principals, q *query.Query, any bool) *plan {
+	p.by, p.rest, p.any = byNothing, q, any
 	if c == nil {
 		return p
 	}
@@ -99,7 +101,8 @@ func (c *collection) plan(who acl.Principals, q *query.Query, any bool) *plan {
 	}
 	p.all(k, order)
 	if order > 0 {
-		p.by, p.rest = byOrder, without(q, q.Filter)
+		p.by = byOrder
+		p.leave(q, q.Filter)
 	}
 	if p.rest.Filter == nil {
 		p.want = query.Sort{} // every row is one that is asked for
@@ -163,11 +166,11 @@ func (c *collection) countAll(who acl.Principals, p *plan) int {
 	return p.count(c.walk(who, all, all.part))
 }
 
-// without returns q with the filter that is left and no order to make.
-func without(q *query.Query, left *query.Filter) *query.Query {
-	rest := *q
-	rest.Filter, rest.Sort = left, query.Sort{}
-	return &rest
+// leave makes what is left q with another filter and no order to make.
+func (p *plan) leave(q *query.Query, filter *query.Filter) {
+	p.left = *q
+	p.left.Filter, p.left.Sort = filter, query.Sort{}
+	p.rest = &p.left
 }
 
 // all walks the whole of an order.
@@ -201,7 +204,8 @@ func (p *plan) interval(c *collection, who acl.Principals, q *query.Query, s que
 		}
 	}
 	p.by, p.order, p.late, p.want, p.barred = byInterval, order, late, query.Sort{}, query.Sort{}
-	p.rest, p.sort = without(q, left), q.Sort
+	p.leave(q, left)
+	p.sort = q.Sort
 	p.apart, p.whole = apart > 0, q.Filter
 	p.part = part{}
 	if len(spans) == 0 && apart == 0 {

@@ -258,7 +258,7 @@ func TestPartsHaveWhatALookAtEverythingFinds(t *testing.T) {
 			}
 			filter, _ := query.ParseFilter([]byte(f))
 			q := &query.Query{Filter: filter}
-			p := c.plan(reader("u").principals, q, true)
+			p := c.plan(new(plan), reader("u").principals, q, true)
 			k, err := reader("u").open(c, p)
 			if err != nil {
 				t.Fatal(err)

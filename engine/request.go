@@ -43,13 +43,14 @@ type Request struct {
 	until  time.Time // when the time of its queries is over; zero: never
 
 	// What has its room here because a request needs it once.
-	ownID  [36]byte
-	digest auth.Digest // of the presented token
-	asked  query.Query
-	meters query.Meter
-	grants acl.Scratch
-	over   func() bool // outOfTime; never changes
-	left   func() time.Duration
+	ownID   [36]byte
+	digest  auth.Digest // of the presented token
+	asked   query.Query
+	planned plan
+	meters  query.Meter
+	grants  acl.Scratch
+	over    func() bool // outOfTime; never changes
+	left    func() time.Duration
 }
 
 // requests are pooled: nothing that one of them needs is allocated anew.

@@ -198,7 +198,8 @@ func (k *cursor) page(page query.Page, emit func(n int, body []byte) error) (n i
 
 // counted counts what matches q in a collection.
 func (r *Request) counted(c *collection, q *query.Query) (int, error) {
-	p := c.plan(r.principals, q, true)
+	r.planned = plan{}
+	p := c.plan(&r.planned, r.principals, q, true)
 	k, err := r.open(c, p)
 	defer k.close()
 	n := 0
