@@ -29,10 +29,13 @@ const (
 	rebuildLeast = 4096
 	rebuildShare = 64
 
-	// The indexer works for workSlice and then rests for restShare times that,
-	// which leaves it a quarter of a core.
+	// The indexer works for workSlice and then rests for a multiple of that. For
+	// an order that queries want it takes a quarter of a core; to keep up with
+	// writes half as much, for it would never rest beside many and they would be
+	// slower by all it takes.
 	workSlice = 2 * time.Millisecond
-	restShare = 3
+	restNew   = 3
+	restSame  = 7
 
 	// catchUpMost is how many changes are left to the committer.
 	catchUpMost = 256
@@ -110,8 +113,11 @@ func (c *collection) worn(after int) bool {
 func (x *indexer) rebuild(a *app, c *collection) bool {
 	x.building.Store(true)
 	defer x.building.Store(false)
-	p := &spread{quit: x.quit, since: time.Now()}
 	chosen := c.uses.choose(c, x.e.now())
+	p := &spread{quit: x.quit, since: time.Now(), share: restSame}
+	if len(chosen.new) > 0 {
+		p.share = restNew
+	}
 	c.uses.making.Store(&chosen.names)
 	defer c.uses.making.Store(nil)
 	b := c.rows.rebuild(chosen.sorts, p.pause)
@@ -164,6 +170,7 @@ type spread struct {
 	quit    <-chan struct{}
 	stopped bool
 	since   time.Time
+	share   time.Duration // how many times longer it rests than works
 	steps   int
 }
 
@@ -177,7 +184,7 @@ func (p *spread) pause() {
 	if worked < workSlice {
 		return
 	}
-	rest := time.NewTimer(restShare * worked)
+	rest := time.NewTimer(p.share * worked)
 	select {
 	case <-rest.C:
 	case <-p.quit:
