@@ -28,11 +28,11 @@ func TestLateOrders(t *testing.T) {
 			} else {
 				pos++
 			}
-			a := &acl.ACL{Creator: "u"}
+			a := &acl.ACL{Creator: fmt.Sprint("u", r.IntN(5))}
 			e := newEntity(id, fmt.Appendf(nil, `{"_id":%q,"n":%d`, id, r.IntN(20)), at, a, []byte(`{"creator":"u"}`), 1, 1)
 			k.replace(id, e, r.IntN(10) > 0)
 		}
-		for round := range 60 {
+		change := func() {
 			k = k.draft()
 			for range r.IntN(30) {
 				id := fmt.Sprint("e", r.IntN(300))
@@ -42,6 +42,14 @@ func TestLateOrders(t *testing.T) {
 					put(id)
 				}
 			}
+		}
+		for round := range 60 {
+			if r.IntN(3) == 0 { // a draft that is let go
+				was := k
+				change()
+				k = was
+			}
+			change()
 			k.freeze()
 			if round == 20 || r.IntN(25) == 0 {
 				b := k.rebuild([]query.Sort{byID, byN}, func() {})

@@ -55,7 +55,8 @@ func (c *collection) walk(subject acl.Subject, who acl.Principals, p *plan) *cur
 	k.rows, k.name, k.level, k.subject = c.rows, c.name, c.level, subject
 	k.stream = acl.NewWalk(acl.Scope{
 		Who: who, Level: c.level, Order: c.rows.base.orders[p.order].sets, Dead: c.rows.dead[p.order],
-		From: p.from, To: p.to, Late: p.late, LateFrom: p.lateFrom, LateTo: p.lateTo, Index: c.rows.index,
+		From: p.from, To: p.to, Late: p.late, LateFrom: p.lateFrom, LateTo: p.lateTo,
+		Recent: c.rows.recent, RecentTo: acl.Ordinal(len(c.rows.late)),
 	})
 	return k
 }
