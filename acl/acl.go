@@ -20,7 +20,7 @@ const (
 )
 
 // An ACL is what one entity says about who may do what with it. It is a value
-// to be read: whoever has handed an ACL to an Index, a Change or a view must
+// to be read: whoever has handed an ACL to a Builder, a Recent or a view must
 // not change it any more. Names are compared byte by byte; an empty name names
 // nobody. The lists may be in any order.
 type ACL struct {
@@ -32,8 +32,12 @@ type ACL struct {
 	WriterGroups []string
 }
 
+// A Position is the place of an entity in the order of creation in its
+// collection. It stays when the entity changes and is never given to another.
+type Position uint32
+
 // everyone is the first of the two functions through which Decide and the
-// Index read an ACL: what it says about r to all users at once.
+// indexes read an ACL: what it says about r to all users at once.
 func (a *ACL) everyone(r Right) Switch {
 	switch r {
 	case Read:
@@ -43,6 +47,12 @@ func (a *ACL) everyone(r Right) Switch {
 	}
 	return Off
 }
+
+// inOn and inOpen tell in which of the two sets for everyone an entity is.
+// Levels are not in them, so that changing the level of a collection touches no
+// entity, and no set is walked whose entities must not be shown.
+func (a *ACL) inOn() bool   { return a != nil && a.everyone(Read) == On }
+func (a *ACL) inOpen() bool { return a != nil && a.everyone(Read) != Off }
 
 // named is the second of the two: whom the ACL names for r. The creator is
 // among them for every right an entity can give (R7), the lists only for

@@ -11,8 +11,8 @@ import (
 // Base has the ordinals from Len on.
 type Ordinal uint32
 
-// A Base holds what an Index holds, of entities that do not change any more:
-// who may read each of them. It is made once by a Builder and read without
+// A Base holds, of entities that do not change any more, who may read each of
+// them. It is made once by a Builder and read without
 // locks. An entity that has changed or gone since is marked in a Dead beside it.
 //
 // For every order that entities are listed in there is an Ordering, which has

@@ -11,7 +11,7 @@ const benchEntities = 100_000
 // benchWorld is a collection of private entities of which the user sees 1 %, by
 // way of himself and of five groups: half as the creator, the others as a
 // reader or through the groups.
-func benchWorld() (changes []Change, p Principals) {
+func benchWorld() (acls []*ACL, p Principals) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var groups *Groups
 	for g := range 5 {
@@ -29,73 +29,110 @@ func benchWorld() (changes []Change, p Principals) {
 		default:
 			a.ReaderGroups = append(a.ReaderGroups, fmt.Sprint("g", r.IntN(5)))
 		}
-		changes = append(changes, Change{Pos: Position(i), New: a})
+		acls = append(acls, a)
 	}
-	return changes, PrincipalsOf(Subject{Role: RoleUser, ID: "me", Member: groups.Of("me")})
+	return acls, PrincipalsOf(Subject{Role: RoleUser, ID: "me", Member: groups.Of("me")})
 }
 
-func benchIndex(b *testing.B) (*Index, Principals) {
-	changes, p := benchWorld()
-	ix := (*Index)(nil).Apply(changes)
-	if n := ix.Visible(p, Private, nil).Count(); n != benchEntities/100 {
+// benchScope is a walk through the world as a Base, in the order of creation or
+// in one that has nothing to do with it.
+func benchScope(b *testing.B, shuffled bool) Scope {
+	acls, p := benchWorld()
+	builder := NewBuilder(len(acls))
+	for _, a := range acls {
+		builder.Add(a)
+	}
+	base := builder.Base()
+	order := base.Natural()
+	if shuffled {
+		perm := make([]Ordinal, len(acls))
+		for i, at := range rand.New(rand.NewPCG(3, 4)).Perm(len(perm)) {
+			perm[i] = Ordinal(at)
+		}
+		order = base.Grants().Order(perm)
+	}
+	s := Scope{Who: p, Level: Private, Order: order, To: uint32(len(acls))}
+	w := NewWalk(s)
+	defer w.Close()
+	if n := w.Count(); n != benchEntities/100 {
 		b.Fatalf("the user sees %d", n)
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
-	return ix, p
+	return s
 }
 
 func BenchmarkPageOf100(b *testing.B) {
-	ix, p := benchIndex(b)
-	buf := make([]Position, 100)
-	for _, l := range []Level{Private, Shared} {
-		b.Run(l.String(), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				ix.Visible(p, l, nil).Next(buf)
-			}
-		})
-	}
-}
-
-func BenchmarkPageOf100ByAnOrder(b *testing.B) {
-	ix, p := benchIndex(b)
-	buf, rank := make([]Position, 100), make(byRank, benchEntities)
-	for i, n := range rand.New(rand.NewPCG(3, 4)).Perm(len(rank)) {
-		rank[i] = n
-	}
-	for b.Loop() {
-		ix.Visible(p, Private, rank).Next(buf)
+	buf := make([]Ordinal, 100)
+	for _, shuffled := range []bool{false, true} {
+		s := benchScope(b, shuffled)
+		for _, s.Level = range []Level{Private, Shared} {
+			b.Run(fmt.Sprintf("%v/shuffled=%t", s.Level, shuffled), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					w := NewWalk(s)
+					w.Next(buf)
+					w.Close()
+				}
+			})
+		}
 	}
 }
 
 func BenchmarkCount(b *testing.B) {
-	ix, p := benchIndex(b)
-	for _, l := range []Level{Private, Shared} {
-		b.Run(l.String(), func(b *testing.B) {
+	s := benchScope(b, false)
+	for _, s.Level = range []Level{Private, Shared} {
+		b.Run(s.Level.String(), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				ix.Visible(p, l, nil).Count()
+				w := NewWalk(s)
+				w.Count()
+				w.Close()
 			}
 		})
 	}
 }
 
-func BenchmarkLoad100000(b *testing.B) {
-	changes, _ := benchWorld()
+func BenchmarkBaseOf100000(b *testing.B) {
+	acls, _ := benchWorld()
 	b.ReportAllocs()
 	for b.Loop() {
-		(*Index)(nil).Apply(changes)
+		builder := NewBuilder(len(acls))
+		for _, a := range acls {
+			builder.Add(a)
+		}
+		builder.Base()
 	}
 }
 
-func BenchmarkApplyOneChange(b *testing.B) {
-	ix, _ := benchIndex(b)
-	a, c := by("me"), by("me", readers("u1"))
-	ix = ix.Apply([]Change{{Pos: benchEntities, New: a}})
+// BenchmarkRecentAdd adds entities of about four grants to as many as come
+// between two bases.
+func BenchmarkRecentAdd(b *testing.B) {
+	const between = 16384
+	acls, _ := benchWorld()
+	b.ReportAllocs()
+	r, n := new(Recent), 0
 	for b.Loop() {
-		ix = ix.Apply([]Change{{benchEntities, a, c}})
-		a, c = c, a
+		if n == between {
+			r, n = new(Recent), 0
+		}
+		r.Add(acls[n])
+		n++
+	}
+}
+
+func BenchmarkRecentReadable(b *testing.B) {
+	acls, p := benchWorld()
+	r := new(Recent)
+	for _, a := range acls[:16384] {
+		r.Add(a)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for b.Loop() {
+		for _, who := range p.names {
+			r.readable(who, Private, 8192)
+		}
 	}
 }
 

@@ -42,7 +42,7 @@
 //	Amend, Creator      R2, R7, R8, R9
 //	AppendText          R8: what a client sent as creator is written over
 //	Groups.Of           R11
-//	Walk, Index.Visible R12: they yield the readable entities and no others
+//	Walk                R12: it yields the readable entities and no others
 //	Parse, ParseGroup   wrong types are refused; what is not known grants nothing
 //	elsewhere           R1, R3 (credentials and routes) and R13 (accounts) are the
 //	                    business of packages auth and engine
@@ -53,24 +53,30 @@
 // named user, named group, switch of the entity, level of the collection. A
 // Decision carries the rule and the grant that decided.
 //
-// An Index narrows, it never grants: it is a set of positions that must be
-// equal to asking Decide for Read about each entity. Both read an ACL through
-// two small methods only: everyone (what it says about a right to all users)
-// and named (whom it names for it). A new rule about ACLs goes there, once.
+// An index narrows, it never grants: it is sets of entities that must be equal
+// to asking Decide for Read about each. Decide and the indexes read an ACL
+// through two small methods only: everyone (what it says about a right to all
+// users) and named (whom it names for it). A new rule about ACLs goes there,
+// once.
 //
 // Principals have a kind. User x, group x and an app key x are three, and none
 // of them is everyone.
 //
-// A Base is an Index for many entities that do not change any more: flat lists
+// # Two indexes
+//
+// A Base is the index of many entities that do not change any more: flat lists
 // of positions and bits, one set of them for each order that entities are
 // listed in, so that a page is the beginning of a union and a range an interval.
-// What has changed since the Base was made is marked in a Dead and found in an
-// Index beside it; a Walk reads all three as one.
+// What has changed since the Base was made is marked in a Dead, and what it was
+// changed to is found in a Recent, to which entities are only ever added. A Walk
+// reads all three as one.
 //
 // # Sharing
 //
-// ACL, GroupDef, Groups, Membership, Principals, Index, Base, Ordering and Dead are immutable once
-// handed over. Groups.With and Index.Apply return new values which share
-// copy-on-write trees with the old ones; they are for one goroutine at a time,
-// while any number of goroutines read any older value.
+// ACL, GroupDef, Groups, Membership, Principals, Base, Ordering and Dead are
+// immutable once handed over. Groups.With returns a new value which shares
+// copy-on-write trees with the old one; it is for one goroutine at a time, while
+// any number of goroutines read any older value. A Recent is shared by all views
+// since its Base: one goroutine adds to it while others read of it what was
+// there when their view was published.
 package acl

@@ -262,11 +262,38 @@ func TestGuide(t *testing.T) {
 				if a.right != Read || a.acl == nil {
 					continue
 				}
-				ix := (*Index)(nil).Apply([]Change{{Pos: 7, New: a.acl}})
-				if n := ix.Visible(PrincipalsOf(a.who), a.level, nil).Count(); (n == 1) != a.want {
-					t.Errorf("%d: Visible(%q, %v) of one entity %+v counts %d", i, a.who.ID, a.level, a.acl, n)
+				for place, n := range walksOf(a) {
+					if (n == 1) != a.want {
+						t.Errorf("%d: a walk (%q, %v) over the entity %+v, %s, counts %d", i, a.who.ID, a.level, a.acl, place, n)
+					}
 				}
 			}
 		})
+	}
+}
+
+// walksOf counts what is seen of the entity where it is held in each of the ways
+// there are, among many that nobody sees.
+func walksOf(a ask) map[string]int {
+	rows := []historyRow{{entity: 7, acl: a.acl}}
+	for i := range 100 {
+		rows = append(rows, historyRow{entity: 10 + i, acl: by("nobody at all", gr(Off))}, historyRow{entity: 200 + i})
+	}
+	late := newHistory().with(rows...)
+	if a.who.Role == RoleMaster { // he sees them all
+		late = newHistory().with(rows[0])
+	}
+	count := func(h history, edit func(*Scope)) int {
+		s := h.scope(0, h.late(0, true))
+		s.Who, s.Level = PrincipalsOf(a.who), a.level
+		edit(&s)
+		w := NewWalk(s)
+		defer w.Close()
+		return w.Count()
+	}
+	return map[string]int{
+		"in the base":        count(late.rebuilt(), func(*Scope) {}),
+		"late and looked up": count(late, func(*Scope) {}),
+		"late and looked at": count(late, func(s *Scope) { s.Recent = nil }),
 	}
 }

@@ -1,4 +1,4 @@
-package acl_test
+package acl
 
 import (
 	"encoding/json"
@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"postern/acl"
 	"postern/acl/oracle"
 )
 
@@ -24,12 +23,12 @@ func TestOracleReadsTheSameACL(t *testing.T) {
 	for i := range 20000 {
 		text := randomACLText(r)
 		want, wantErr := oracle.ReadACL([]byte(text))
-		got, err := acl.Parse([]byte(text))
+		got, err := Parse([]byte(text))
 		if (err == nil) != (wantErr == nil) {
 			t.Fatalf("POSTERN_SEED=%d, text %d: Parse(%s) = %v; the oracle says %v", seed, i, text, err, wantErr)
 		}
 		if err != nil {
-			var parse *acl.ParseError
+			var parse *ParseError
 			if !errors.As(err, &parse) {
 				t.Fatalf("Parse(%s) = %T; want a *ParseError", text, err)
 			}
@@ -45,7 +44,7 @@ func TestOracleReadsTheSameACL(t *testing.T) {
 		if diff := sameACL(got, want); diff != "" {
 			t.Fatalf("POSTERN_SEED=%d, text %d: Parse(%s): %s", seed, i, text, diff)
 		}
-		stored := acl.AppendText([]byte("+"), []byte(text), "the creator")
+		stored := AppendText([]byte("+"), []byte(text), "the creator")
 		checkStoredText(t, text, stored)
 	}
 	if good < 2000 {
@@ -55,7 +54,7 @@ func TestOracleReadsTheSameACL(t *testing.T) {
 
 // sameACL says how got differs from what the oracle read, or nothing. Order
 // and repetition in the lists mean nothing.
-func sameACL(got *acl.ACL, want *oracle.ACL) string {
+func sameACL(got *ACL, want *oracle.ACL) string {
 	if got.Creator != want.Creator {
 		return fmt.Sprintf("creator %q; want %q", got.Creator, want.Creator)
 	}
@@ -148,11 +147,11 @@ func TestOracleParseCountsPrincipals(t *testing.T) {
 		{`{"r":` + list(5000) + `,"groups":{"w":` + list(5001) + `}}`, false},
 	} {
 		_, oracleErr := oracle.ReadACL([]byte(c.text))
-		_, err := acl.Parse([]byte(c.text))
+		_, err := Parse([]byte(c.text))
 		if (oracleErr == nil) != c.ok {
 			t.Errorf("the oracle says %v to %.30s...", oracleErr, c.text)
 		}
-		var parse *acl.ParseError
+		var parse *ParseError
 		if tooMany := errors.As(err, &parse) && parse.TooMany; tooMany == c.ok {
 			t.Errorf("Parse(%.30s...) = %v; want ok %t", c.text, err, c.ok)
 		}
@@ -165,7 +164,7 @@ func TestOracleReadsTheSameGroup(t *testing.T) {
 	for i := range 20000 {
 		text := randomGroupText(r)
 		want, wantErr := oracle.ReadGroup([]byte(text))
-		got, err := acl.ParseGroup([]byte(text))
+		got, err := ParseGroup([]byte(text))
 		if (err == nil) != (wantErr == nil) {
 			t.Fatalf("POSTERN_SEED=%d, text %d: ParseGroup(%s) = %v; the oracle says %v", seed, i, text, err, wantErr)
 		}

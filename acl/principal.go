@@ -50,7 +50,7 @@ func (p Principal) less(q Principal) bool {
 	return p.ID < q.ID
 }
 
-// Principals is what a Subject is to an Index: the principals he answers to.
+// Principals is what a Subject is to an index: the principals he answers to.
 // It is immutable and may be cached for as long as the subject's membership is
 // valid. The zero Principals see nothing.
 type Principals struct {
@@ -58,7 +58,7 @@ type Principals struct {
 	names []Principal // everyone, himself, his groups
 }
 
-// PrincipalsOf returns what s is to an Index. Roles other than RoleUser and
+// PrincipalsOf returns what s is to an index. Roles other than RoleUser and
 // RoleMaster are nothing, as they are to Decide.
 func PrincipalsOf(s Subject) Principals {
 	switch {

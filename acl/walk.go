@@ -9,15 +9,17 @@ import (
 // Late is what came after a Base, as one order has it: entities with ordinals
 // from the Base's length on.
 type Late interface {
-	// Len returns how many there are in the order. Those that are gone or
-	// changed again are not among them.
+	// Len returns how many there are in the order. Some may be dead: gone, or
+	// changed again.
 	Len() int
 	// At returns the i-th in the order: before which position of the Base it
 	// comes, and which it is, counted from the end of the Base.
 	At(i int) (before uint32, late Ordinal)
-	// ACL returns what one of them says, nil when nobody is to see it.
+	// ACL returns what one of them says, nil when nobody is to see it or it is
+	// dead.
 	ACL(late Ordinal) *ACL
-	// Find returns the place of one of them in the order.
+	// Find returns the place of one of them in the order, -1 when it has none
+	// because it is dead.
 	Find(late Ordinal) int
 }
 
@@ -33,7 +35,8 @@ type Scope struct {
 	From, To         uint32
 	Late             Late // nil: none
 	LateFrom, LateTo int
-	Index            *Index // of the same as Late, by late ordinal; nil: it is not used
+	Recent           *Recent // of the same as Late, and perhaps of more; nil: it is not used
+	RecentTo         Ordinal // what is there from here on came after the view
 }
 
 const (
@@ -62,8 +65,9 @@ type Walk struct {
 	small []uint32 // instead of blocks: what is left
 	few   bool     // small is used
 
-	next     int   // in late
-	chosen   []int // places of the late ones that he sees, when they were looked up
+	next     int         // in late
+	recent   [][]Ordinal // what Recent has for him
+	chosen   []int       // places of the late ones that he sees, when they were looked up
 	isChosen bool
 	late     uint32 // of the late one that comes next: before which position
 	lateIs   Ordinal
@@ -86,7 +90,7 @@ func NewWalk(s Scope) *Walk {
 	w := walks.Get().(*Walk)
 	*w = Walk{
 		Scope: s, at: s.From, base: s.From, word: len(w.bits),
-		lists: w.lists[:0], words: w.words[:0], chosen: w.chosen[:0], spare: w.spare, bits: w.bits,
+		lists: w.lists[:0], words: w.words[:0], recent: w.recent[:0], chosen: w.chosen[:0], spare: w.spare, bits: w.bits,
 		next: s.LateFrom,
 	}
 	w.begin()
@@ -97,7 +101,8 @@ func NewWalk(s Scope) *Walk {
 func (w *Walk) Close() {
 	clear(w.lists)
 	clear(w.words)
-	*w = Walk{lists: w.lists[:0], words: w.words[:0], chosen: w.chosen[:0], spare: w.spare[:0]}
+	clear(w.recent)
+	*w = Walk{lists: w.lists[:0], words: w.words[:0], recent: w.recent[:0], chosen: w.chosen[:0], spare: w.spare[:0]}
 	walks.Put(w)
 }
 
@@ -173,28 +178,32 @@ func (w *Walk) gather() {
 	w.spare = w.small
 }
 
-// chooseLate looks up which late ones he sees when they are few.
+// chooseLate looks up which late ones he sees when they are few. How many they
+// are is counted of his own alone, dead ones included.
 func (w *Walk) chooseLate() {
-	if w.Late == nil || w.Index == nil || w.Who.root || w.LateFrom >= w.LateTo {
+	if w.Late == nil || w.Recent == nil || w.Who.root || w.LateFrom >= w.LateTo {
 		return
 	}
-	sets := w.Index.readable(w.Who, w.Level)
-	total := 0
-	for _, s := range sets {
-		total += s.len()
-	}
-	if total > (w.LateTo-w.LateFrom)/lateShare {
-		return
+	total, most := 0, (w.LateTo-w.LateFrom)/lateShare
+	for _, who := range w.Who.names {
+		list := w.Recent.readable(who, w.Level, w.RecentTo)
+		if total += len(list); total > most {
+			return
+		}
+		w.recent = append(w.recent, list)
 	}
 	w.isChosen, w.next = true, 0
-	m := newMerge(sets)
-	for at, ok := m.next(); ok; at, ok = m.next() {
-		if place := w.Late.Find(Ordinal(at)); place >= w.LateFrom && place < w.LateTo {
-			w.chosen = append(w.chosen, place)
+	for _, list := range w.recent {
+		for _, late := range list {
+			place := w.Late.Find(late)
+			if place >= w.LateFrom && place < w.LateTo && w.Late.ACL(late) != nil {
+				w.chosen = append(w.chosen, place)
+			}
 		}
 	}
 	w.touched += total
 	slices.Sort(w.chosen)
+	w.chosen = slices.Compact(w.chosen)
 }
 
 // nextLate finds the late one that comes next.
@@ -219,7 +228,7 @@ func (w *Walk) nextLate() {
 }
 
 // reads tells whether the holder of p may read an entity: the same as being in
-// one of the sets that readable returns.
+// one of the sets of p's names.
 func (p Principals) reads(a *ACL, l Level) bool {
 	switch {
 	case a == nil:

@@ -1,195 +1,243 @@
 package acl
 
 import (
-	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
-// A frozen world is a Base in two orders with what came after it, and the ACLs
-// that all was made from.
-type frozen struct {
-	acls  []*ACL // by ordinal, late ones after those of the base
-	gone  []bool
-	n     int
-	order *Ordering
-	dead  *Dead
-	late  *lateOnes
-	rank  []int // of each ordinal; ties by ordinal
-	index *Index
-}
-
-type lateOnes struct {
-	w     *frozen
-	items []struct {
-		before uint32
-		late   Ordinal
-	}
-}
-
-func (l *lateOnes) Len() int                   { return len(l.items) }
-func (l *lateOnes) At(i int) (uint32, Ordinal) { return l.items[i].before, l.items[i].late }
-func (l *lateOnes) ACL(late Ordinal) *ACL      { return l.w.acls[l.w.n+int(late)] }
-func (l *lateOnes) Find(late Ordinal) int {
-	return slices.IndexFunc(l.items, func(it struct {
-		before uint32
-		late   Ordinal
-	}) bool {
-		return it.late == late
-	})
-}
-
-func (w *frozen) compare(a, b Ordinal) int {
-	return cmp.Or(cmp.Compare(w.rank[a], w.rank[b]), cmp.Compare(a, b))
-}
-
-// freeze makes a world of n entities and some late ones; sparse makes most
-// entities nobody's business.
-func freeze(r *rand.Rand, n, late int, sparse bool) *frozen {
-	w := &frozen{n: n}
-	for range n + late {
-		a := randomACL(r)
-		switch {
-		case sparse && r.IntN(200) > 0:
-			a = &ACL{Creator: fmt.Sprint("x", r.IntN(50)), GR: Off}
-		case r.IntN(20) == 0:
-			a = nil
-		}
-		w.acls = append(w.acls, a)
-		w.gone = append(w.gone, false)
-		w.rank = append(w.rank, r.IntN(1+n/2))
-	}
-	b := NewBuilder(n)
-	for _, a := range w.acls[:n] {
-		b.Add(a)
-	}
-	base := b.Base()
-	w.order = base.Natural()
-	if r.IntN(3) > 0 {
-		perm := make([]Ordinal, n)
-		for i := range perm {
-			perm[i] = Ordinal(i)
-		}
-		slices.SortFunc(perm, w.compare)
-		w.order = base.Grants().Order(perm)
-	} else {
-		for i := range w.rank {
-			w.rank[i] = i
-		}
-	}
-	for range r.IntN(3) {
-		var some []uint32
-		for range r.IntN(1 + n/4) {
-			if n > 0 {
-				p := uint32(r.IntN(n))
-				some = append(some, p)
-				w.gone[w.order.Ordinal(p)] = true
-			}
-		}
-		w.dead = w.dead.With(some)
-	}
-	w.late = &lateOnes{w: w}
-	var changes []Change
-	for i := range late {
-		o := Ordinal(n + i)
-		if w.gone[o] = r.IntN(4) == 0; w.gone[o] {
-			continue
-		}
-		changes = append(changes, Change{Pos: Position(i), New: w.acls[o]})
-		before := uint32(0)
-		for int(before) < n && w.compare(w.order.Ordinal(before), o) < 0 {
-			before++
-		}
-		w.late.items = append(w.late.items, struct {
-			before uint32
-			late   Ordinal
-		}{before, Ordinal(i)})
-	}
-	slices.SortFunc(w.late.items, func(a, b struct {
-		before uint32
-		late   Ordinal
-	}) int {
-		return w.compare(Ordinal(n)+a.late, Ordinal(n)+b.late)
-	})
-	w.index = w.index.Apply(changes)
-	return w
-}
-
-// check compares walks through all and through random intervals with Decide.
-func (w *frozen) check(t *testing.T, r *rand.Rand, g *Groups) {
-	t.Helper()
-	var sorted []Ordinal
-	for i := range w.acls {
-		sorted = append(sorted, Ordinal(i))
-	}
-	slices.SortFunc(sorted, w.compare)
-	for _, s := range subjects(g) {
-		for l := Shared; l <= Full; l++ {
-			scope := Scope{Who: PrincipalsOf(s), Level: l, Order: w.order, Dead: w.dead, To: uint32(w.n), Late: w.late, LateTo: w.late.Len(), Index: w.index}
-			low, high := 0, len(w.rank)+w.n
-			if r.IntN(2) == 0 {
-				low = r.IntN(1 + w.n/2)
-				high = low + r.IntN(1+w.n/2)
-				for scope.From < scope.To && w.rank[w.order.Ordinal(scope.From)] < low {
-					scope.From++
-				}
-				for scope.To > scope.From && w.rank[w.order.Ordinal(scope.To-1)] >= high {
-					scope.To--
-				}
-				at := func(i int) int { return w.rank[w.n+int(w.late.items[i].late)] }
-				for scope.LateFrom < scope.LateTo && at(scope.LateFrom) < low {
-					scope.LateFrom++
-				}
-				for scope.LateTo > scope.LateFrom && at(scope.LateTo-1) >= high {
-					scope.LateTo--
-				}
-			}
-			if r.IntN(3) == 0 {
-				scope.Index = nil
-			}
-			var want []Position
-			for _, o := range sorted {
-				if !w.gone[o] && w.acls[o] != nil && low <= w.rank[o] && w.rank[o] < high && Decide(s, l, w.acls[o], Read).Allowed {
-					want = append(want, Position(o))
-				}
-			}
-			walk := NewWalk(scope)
-			checkStream(t, r, positions{walk}, want, fmt.Sprintf("a walk (role %d %q, %v, %d to %d of %d, %d late)", s.Role, s.ID, l, scope.From, scope.To, w.n, w.late.Len()))
-			walk.Close()
-		}
-	}
-}
-
-// positions makes a Walk what checkStream reads.
-type positions struct{ *Walk }
-
-func (p positions) Next(buf []Position) int {
-	some := make([]Ordinal, len(buf))
-	n := p.Walk.Next(some)
-	for i, o := range some[:n] {
-		buf[i] = Position(o)
-	}
-	return n
-}
-
 func TestWalkEqualsDecide(t *testing.T) {
 	r := random(t)
-	for i := range 300 {
-		n, late := r.IntN(40), r.IntN(20)
-		switch i % 10 {
-		case 0:
-			n = 0
-		case 1:
-			late = 0
-		case 2:
-			n, late = r.IntN(600), r.IntN(200)
+	var n walked
+	for i := range 150 {
+		h, groups, acls := newHistory(), randomGroups(r), randomACL
+		switch {
+		case i < 10:
+			groups = nil // nobody is in any group
+		case i%3 == 0:
+			acls = sparseACL
 		}
-		freeze(r, n, late, i%3 == 0).check(t, r, randomGroups(r))
+		h.check(t, r, groups, &n)
+		var past []history
+		for range 8 {
+			h = h.step(r, r.IntN(30), acls)
+			if r.IntN(3) == 0 {
+				h = h.rebuilt()
+			}
+			if r.IntN(3) == 0 && i >= 10 {
+				groups = randomGroups(r)
+			}
+			h.check(t, r, groups, &n)
+			past = append(past, h)
+		}
+		for _, old := range past { // each is as it was
+			old.check(t, r, groups, &n)
+		}
 	}
-	for range 2 { // several blocks, as bits and as lists
-		freeze(r, 40_000, 300, false).check(t, r, randomGroups(r))
-		freeze(r, 40_000, 300, true).check(t, r, randomGroups(r))
+	t.Logf("figure: %d walks, %d found late entities by looking them up", n.all, n.chosen)
+	if n.chosen < 100 {
+		t.Error("too few walks look up what is late")
+	}
+}
+
+// A base of several blocks, as bits and as lists, that is filled at once, changed
+// in small steps, and emptied.
+func TestWalkOfManyEqualsDecide(t *testing.T) {
+	r := random(t)
+	var n walked
+	for _, acls := range []func(*rand.Rand) *ACL{randomACL, sparseACL} {
+		for range 2 {
+			groups := randomGroups(r)
+			h := newHistory().step(r, 20_000, acls)
+			h.checkRecent(t)
+			h = h.rebuilt()
+			old := h
+			for range 10 {
+				h = h.step(r, 1+r.IntN(200), acls)
+			}
+			h.check(t, r, groups, &n)
+			var gone []historyRow
+			for i := range h.at {
+				gone = append(gone, historyRow{entity: i, gone: true})
+			}
+			empty := h.with(gone...)
+			if list := empty.sorted(0); len(list) > 0 {
+				t.Fatal("the history is not empty")
+			}
+			empty.check(t, r, groups, &n)
+			empty.rebuilt().check(t, r, groups, &n)
+			h.check(t, r, groups, &n)
+			old.check(t, r, groups, &n)
+		}
+	}
+	t.Logf("figure: %d walks, %d found late entities by looking them up", n.all, n.chosen)
+}
+
+// few is a history in which bob sees four of the many entities that came after
+// the Base, two that he saw are another's again or gone, and one he sees twice
+// over. It returns it, a walk of his, and what that is to yield.
+func few() (history, Scope, []Ordinal) {
+	var rows []historyRow
+	for i := range 20 {
+		rows = append(rows, historyRow{entity: i, acl: by("alice")})
+	}
+	h := newHistory().with(rows...).rebuilt()
+	rows = rows[:0]
+	for i := range 150 {
+		rows = append(rows, historyRow{entity: 20 + i, acl: by("alice")})
+	}
+	h = h.with(rows...).with(
+		historyRow{entity: 3, acl: by("alice", readers("bob"))},
+		historyRow{entity: 60, acl: by("alice", readers("bob"))}, // no more, see below
+		historyRow{entity: 70, acl: by("bob")},
+		historyRow{entity: 80, acl: by("bob")}, // goes
+		historyRow{entity: 90, acl: by("alice", readers("bob"), rGroups("staff"))},
+		historyRow{entity: 100, acl: by("alice")},
+	).with(
+		historyRow{entity: 60, acl: by("alice")},
+		historyRow{entity: 80, gone: true},
+		historyRow{entity: 100, acl: by("alice", rGroups("staff"))},
+	)
+	s := h.scope(0, h.late(0, true))
+	s.Who, s.Level = PrincipalsOf(bob), Private
+	return h, s, []Ordinal{h.at[3], h.at[70], h.at[90], h.at[100]}
+}
+
+// What is dead is not shown, though a Recent still has it.
+func TestWalkLeavesOutWhatDied(t *testing.T) {
+	_, s, want := few()
+	w := NewWalk(s)
+	defer w.Close()
+	if !w.isChosen {
+		t.Fatal("what is late was not looked up")
+	}
+	if d := walkDiff(random(t), w, want); d != "" {
+		t.Error(d)
+	}
+}
+
+// What came after a view neither shows in it nor costs it anything.
+func TestWalkOfAnOlderView(t *testing.T) {
+	h, s, want := few()
+	touched := func() int {
+		w := NewWalk(s)
+		defer w.Close()
+		if d := walkDiff(random(t), w, want); d != "" {
+			t.Error(d)
+		}
+		if !w.isChosen {
+			t.Error("what is late was not looked up")
+		}
+		return w.Touched()
+	}
+	before := touched()
+	for i := range 1000 {
+		h = h.with(historyRow{entity: 200 + i, acl: by("bob", gr(On))})
+	}
+	if after := touched(); after != before {
+		t.Errorf("%d things were touched, %d after others were added", before, after)
+	}
+}
+
+// Readers go on with the view they have while the next ones are made.
+func TestReadersBesideTheWriter(t *testing.T) {
+	r := random(t)
+	groups := randomGroups(r)
+	who := Subject{Role: RoleUser, ID: "a", Member: groups.Of("a")}
+	type published struct {
+		h    history
+		late *lateView
+		want [Full + 1][]Ordinal
+	}
+	publish := func(h history) *published {
+		p := &published{h: h, late: h.late(0, true)}
+		for _, i := range h.sorted(0) {
+			for l := range p.want {
+				if Decide(who, Level(l), h.rows[i].acl, Read).Allowed {
+					p.want[l] = append(p.want[l], i)
+				}
+			}
+		}
+		return p
+	}
+	acls := func(r *rand.Rand) *ACL { // a Private page is looked up, and names are many
+		if r.IntN(20) > 0 {
+			return by(fmt.Sprint("u", r.IntN(1000)), readers(fmt.Sprint("u", r.IntN(1000))), gr(Off))
+		}
+		return randomACL(r)
+	}
+	h := newHistory().step(r, 500, acls).rebuilt()
+	var now atomic.Pointer[published]
+	first := publish(h)
+	now.Store(first)
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	for i := range 3 {
+		readers.Go(func() {
+			buf := make([]Ordinal, 64)
+			var got []Ordinal
+			for round := i; ; round++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				p, l := now.Load(), round%len(first.want)
+				if round%5 == 0 {
+					p = first
+				}
+				s := p.h.scope(0, p.late)
+				s.Who, s.Level = PrincipalsOf(who), Level(l)
+				w := NewWalk(s)
+				got = got[:0]
+				count := w.Count()
+				for n := w.Next(buf); n > 0; n = w.Next(buf) {
+					got = append(got, buf[:n]...)
+				}
+				w.Close()
+				if !slices.Equal(got, p.want[l]) || count != len(got) {
+					t.Errorf("a reader saw %v, counted %d; want %v", got, count, p.want[l])
+					return
+				}
+				if d := p.h.recentDiff(); round%16 == 0 && d != "" {
+					t.Error(d)
+					return
+				}
+			}
+		})
+	}
+	for i := range 200 {
+		h = h.step(r, 20, acls)
+		if i == 100 {
+			h = h.rebuilt()
+		}
+		now.Store(publish(h))
+	}
+	close(stop)
+	readers.Wait()
+}
+
+// A page allocates nothing, whether what is late is looked up or looked at.
+func TestWalkAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector empties pools at random")
+	}
+	_, s, _ := few()
+	buf := make([]Ordinal, 100)
+	for l := Shared; l <= Full; l++ {
+		for _, recent := range []*Recent{s.Recent, nil} {
+			s.Level, s.Recent = l, recent
+			page := func() {
+				w := NewWalk(s)
+				w.Next(buf)
+				w.Close()
+			}
+			if n := testing.AllocsPerRun(100, page); n != 0 {
+				t.Errorf("a page at %v: %v allocations; want 0", l, n)
+			}
+		}
 	}
 }

@@ -101,7 +101,7 @@ func TestFunnels(t *testing.T) {
 		"driver.View":   {"engine.go", "check.go", "cleaner.go", "admin.go"}, // load, check, clean, backup: no request
 		"view.Store":    {"draft.go", "engine.go"},                           // publish, load
 		".apply":        {"draft.go", "engine.go"},                           // rows into the state
-		"index.Visible": {"view.go"},                                         // the one stream
+		".NewWalk":      {"view.go"},                                         // the one stream
 		"db.Update":     {}, "db.View": {},
 	}
 	// What an ACL says is read by acl alone: no handler looks inside.

@@ -101,7 +101,8 @@ func (k *contents) hasAside(order int, late *lateOrder) bool {
 // it yields is for asideOrdinal.
 func (c *collection) walkAside(who acl.Principals, order int, late *lateOrder) *acl.Walk {
 	k := c.rows
-	scope := acl.Scope{Who: who, Level: c.level, Late: bentLate{late}, LateTo: len(late.bent), Index: k.index}
+	scope := acl.Scope{Who: who, Level: c.level, Late: bentLate{late}, LateTo: len(late.bent),
+		Recent: k.recent, RecentTo: acl.Ordinal(len(k.late))}
 	if of := k.base.orders[order]; of.aside != nil {
 		scope.Order, scope.Dead, scope.To = of.aside.acl.Natural(), k.deadAside[order], uint32(len(of.bent))
 	}

@@ -28,15 +28,14 @@ type contents struct {
 	late     []lateRow // only the committer appends, beyond what is published
 	lateDead *acl.Dead
 	orders   []*lateCache // of late, for each of the base's orders
-	index    *acl.Index   // of late
+	recent   *acl.Recent  // of late, shared by all contents on this base
 	ids      *btree.Map[string, acl.Ordinal]
 	live     int
 
 	// Of a draft: how much of late was there before it, and what is not yet in
-	// dead, lateDead and index.
+	// dead and lateDead.
 	from               int
 	killed, killedLate []uint32
-	changes            []acl.Change
 
 	loading *loader // instead of all this, while the store is loaded
 }
@@ -53,7 +52,7 @@ type lateRow struct {
 const noOrdinal = ^acl.Ordinal(0)
 
 func newContents() *contents {
-	k := &contents{base: emptyBase, ids: btree.NewMap[string, acl.Ordinal](8)} // small nodes: copying one is what a change costs
+	k := &contents{base: emptyBase, recent: new(acl.Recent), ids: btree.NewMap[string, acl.Ordinal](8)} // small nodes: copying one is what a change costs
 	k.forOrders()
 	return k
 }
@@ -97,10 +96,15 @@ func (k *contents) freeze() {
 		k.freezeAside()
 	}
 	k.lateDead = k.lateDead.With(k.killedLate)
-	if len(k.changes) > 0 {
-		k.index = k.index.Apply(k.changes)
+	// Not before: a draft that is let go leaves nothing in what all share.
+	for _, r := range k.late[k.recent.Len():] {
+		if r.listed {
+			k.recent.Add(r.e.acl)
+		} else {
+			k.recent.Add(nil)
+		}
 	}
-	k.killed, k.killedLate, k.changes = nil, nil, nil
+	k.killed, k.killedLate = nil, nil
 	orders := make([]*lateCache, len(k.orders))
 	for i, c := range k.orders {
 		orders[i] = &lateCache{seed: c.newest()}
@@ -191,9 +195,6 @@ func (k *contents) replace(id string, e *entity, listed bool) {
 			k.killed = append(k.killed, uint32(old))
 		} else {
 			k.killedLate = append(k.killedLate, uint32(old-n))
-			if r := k.late[old-n]; r.listed {
-				k.changes = append(k.changes, acl.Change{Pos: acl.Position(old - n), Old: r.e.acl})
-			}
 		}
 	}
 	place := acl.Ordinal(len(k.late))
@@ -204,9 +205,6 @@ func (k *contents) replace(id string, e *entity, listed bool) {
 	}
 	k.live++
 	k.ids.Set(id, n+place)
-	if listed {
-		k.changes = append(k.changes, acl.Change{Pos: acl.Position(place), New: e.acl})
-	}
 }
 
 // list says whether anybody is to see an entity in lists.

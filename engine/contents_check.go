@@ -35,23 +35,28 @@ func (k *contents) check(say func(string, ...any), listed func(id string) bool) 
 		k.checkOrder(o, say)
 		k.checkAside(o, say, listed)
 	}
-	var index *acl.Index
-	var changes []acl.Change
 	live := 0
 	for i, r := range k.late {
 		if r.e == nil || k.lateDead.Has(uint32(i)) {
 			continue
 		}
 		live++
-		if listed(r.id) {
-			changes = append(changes, acl.Change{Pos: acl.Position(i), New: r.e.acl})
-		}
 		if at, ok := k.ordinal(r.id); !ok || at != n+acl.Ordinal(i) {
 			say("entity %q is not at its position %d", r.id, i)
 		}
 	}
-	index = index.Apply(changes)
-	if diff := index.Diff(k.index); diff != "" {
+	diff := k.recent.Diff(acl.Ordinal(len(k.late)), func(late acl.Ordinal) *acl.ACL {
+		r := &k.late[late]
+		seen := r.listed // as it was when it was added, if it is dead
+		if r.e != nil && !k.lateDead.Has(uint32(late)) {
+			seen = listed(r.id)
+		}
+		if !seen {
+			return nil
+		}
+		return r.e.acl
+	})
+	if diff != "" {
 		say("the index differs from the entities: %s (I6)", diff)
 	}
 	for i := range n {

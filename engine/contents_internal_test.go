@@ -28,7 +28,7 @@ func TestLateOrders(t *testing.T) {
 			} else {
 				pos++
 			}
-			a := &acl.ACL{Creator: "u"}
+			a := &acl.ACL{Creator: fmt.Sprint("u", r.IntN(5))}
 			n := fmt.Sprint(r.IntN(20))
 			if r.IntN(6) == 0 {
 				n = "[" + n + ",7]"
@@ -36,7 +36,7 @@ func TestLateOrders(t *testing.T) {
 			e := newEntity(id, fmt.Appendf(nil, `{"_id":%q,"n":%s`, id, n), at, a, []byte(`{"creator":"u"}`), 1, 1)
 			k.replace(id, e, r.IntN(10) > 0)
 		}
-		for round := range 60 {
+		change := func() {
 			k = k.draft()
 			for range r.IntN(30) {
 				id := fmt.Sprint("e", r.IntN(300))
@@ -46,6 +46,14 @@ func TestLateOrders(t *testing.T) {
 					put(id)
 				}
 			}
+		}
+		for round := range 60 {
+			if r.IntN(3) == 0 { // a draft that is let go
+				was := k
+				change()
+				k = was
+			}
+			change()
 			k.freeze()
 			if round == 20 || r.IntN(25) == 0 {
 				b := k.rebuild([]query.Sort{byID, byN}, func() {})

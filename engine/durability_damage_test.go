@@ -205,10 +205,30 @@ func TestCheckNamesDamageInTheStore(t *testing.T) {
 	}
 }
 
-// lateOf returns the place of an entity among what came after the base.
-func lateOf(c *collection, id string) acl.Position {
-	i, _ := c.rows.ordinal(id)
-	return acl.Position(int(i) - c.rows.base.len())
+// lateOf returns the place of the last change of an entity among what came after
+// the base.
+func lateOf(c *collection, id string) int {
+	for i := len(c.rows.late) - 1; i >= 0; i-- {
+		if c.rows.late[i].id == id {
+			return i
+		}
+	}
+	panic("not late: " + id)
+}
+
+// misindex has the index say of an entity that a is its ACL.
+func misindex(c *collection, id string, a *acl.ACL) {
+	c.rows.recent = new(acl.Recent)
+	for i, r := range c.rows.late {
+		switch {
+		case i == lateOf(c, id):
+			c.rows.recent.Add(a)
+		case r.listed:
+			c.rows.recent.Add(r.e.acl)
+		default:
+			c.rows.recent.Add(nil)
+		}
+	}
 }
 
 // An index that says something else than the entities is named (I6), and so is
@@ -220,20 +240,17 @@ func TestCheckNamesDamageInMemory(t *testing.T) {
 		want   string
 	}{
 		"the index grants what nobody granted": {func(c *collection, _ *appState) {
-			e, _ := c.rows.get("one")
-			c.rows.index = c.rows.index.Apply([]acl.Change{{Pos: lateOf(c, e.id), Old: e.acl, New: &acl.ACL{Creator: "id-alice", Readers: []string{"id-bob", "id-mallory"}}}})
-		}, "(I6)"},
+			misindex(c, "one", &acl.ACL{Creator: "id-alice", Readers: []string{"id-bob", "id-mallory"}})
+		}, `user "id-mallory": 1 entities, should be 0 (I6)`},
 		"the index switches on what is not": {func(c *collection, _ *appState) {
-			e, _ := c.rows.get("three")
-			c.rows.index = c.rows.index.Apply([]acl.Change{{Pos: lateOf(c, e.id), Old: e.acl, New: &acl.ACL{Creator: "id-bob", GR: acl.On}}})
-		}, "(I6)"},
+			misindex(c, "three", &acl.ACL{Creator: "id-bob", GR: acl.On})
+		}, `gr on: entity 2, should be 3 (I6)`},
 		"the index lacks an entity": {func(c *collection, _ *appState) {
-			e, _ := c.rows.get("two")
-			c.rows.index = c.rows.index.Apply([]acl.Change{{Pos: lateOf(c, e.id), Old: e.acl}})
-		}, "(I6)"},
+			misindex(c, "two", nil)
+		}, `gr not off: entity 2, should be 1 (I6)`},
 		"the index knows one that is gone": {func(c *collection, _ *appState) {
-			c.rows.index = c.rows.index.Apply([]acl.Change{{Pos: 77, New: &acl.ACL{Creator: "id-bob"}}})
-		}, "(I6)"},
+			misindex(c, "gone", &acl.ACL{Creator: "id-bob"})
+		}, `gr not off: 5 entities, should be 4 (I6)`},
 		"a group is counted that nobody names": {func(c *collection, _ *appState) { c.groupRefs.Set("x", 1) }, `group "x" is named by 0 ACLs, counted 1 (I6)`},
 		"a group is not counted":               {func(c *collection, _ *appState) { c.groupRefs.Delete("g") }, "1 groups are named, 0 counted (I6)"},
 		"an entity is in memory only": {func(c *collection, _ *appState) {

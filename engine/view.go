@@ -63,7 +63,8 @@ func (c *collection) walk(who acl.Principals, p *plan, at part) *acl.Walk {
 	k := c.rows
 	scope := acl.Scope{
 		Who: who, Level: c.level, Order: k.base.orders[p.order].sets, Dead: k.dead[p.order],
-		From: at.from, To: at.to, Late: p.late, LateFrom: at.lateFrom, LateTo: at.lateTo, Index: k.index,
+		From: at.from, To: at.to, Late: p.late, LateFrom: at.lateFrom, LateTo: at.lateTo,
+		Recent: k.recent, RecentTo: acl.Ordinal(len(k.late)),
 	}
 	if p.apart {
 		scope.Late = plainLate{p.late}
