@@ -62,7 +62,7 @@ var errFlat = errors.New("acl: not the arrays of a base")
 // an error.
 func (f Flat) Base() (*Base, []*Ordering, error) {
 	b := &Base{n: f.N, number: map[Principal]uint32{}}
-	if f.N < 0 || f.N > 1<<31 || len(f.Orders) == 0 || f.Orders[0].Perm != nil {
+	if f.N < 0 || f.N > 1<<31-1 || len(f.Orders) == 0 || f.Orders[0].Perm != nil {
 		return nil, nil, errFlat
 	}
 	for d := (decoder{rest: f.Names}); len(d.rest) > 0; {

@@ -161,13 +161,13 @@ func (v *view) scan(prefix Prefix, fn func(Row) error) error {
 				return err
 			}
 			err = fn(Row{Key: k, Value: value, Seq: q, Index: index})
-			if more = errors.Is(err, SkipCollection); more {
+			if more = errors.Is(err, ErrSkipCollection); more {
 				from = afterCollection(key)
 			}
 			return err
 		})
 	}
-	if err != nil && !errors.Is(err, SkipCollection) {
+	if err != nil && !errors.Is(err, ErrSkipCollection) {
 		return err
 	}
 	return v.usable()

@@ -249,7 +249,7 @@ func scanSkips(t *testing.T, c *client) {
 		err := v.Scan(x.p, func(r store.Row) error {
 			got = append(got, fmt.Sprintf("%d/%d/%d/%s", r.Key.App, r.Key.Table, r.Key.Collection, r.Key.ID))
 			if x.skip(r.Key) {
-				return store.SkipCollection
+				return store.ErrSkipCollection
 			}
 			return nil
 		})
