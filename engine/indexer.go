@@ -91,9 +91,10 @@ func (x *indexer) step() bool {
 		})
 	}
 	if most == nil {
-		return false
+		return x.save()
 	}
-	return x.rebuild(of, most)
+	_, going := x.rebuild(of, most)
+	return going
 }
 
 // stale tells whether the collection's base should be made anew.
@@ -104,9 +105,9 @@ func (c *collection) stale(after int) bool {
 	return len(c.rows.late) >= after || c.uses.wanted(c.rows.base)
 }
 
-// rebuild makes a new base for a collection and puts it in its place. It
-// reports false when it was stopped.
-func (x *indexer) rebuild(a *app, c *collection) bool {
+// rebuild makes a new base for a collection, puts it in its place and returns
+// it; nil when it has no place any more. It reports false when it was stopped.
+func (x *indexer) rebuild(a *app, c *collection) (_ *base, going bool) {
 	x.building.Store(true)
 	defer x.building.Store(false)
 	p := &spread{quit: x.quit, since: time.Now()}
@@ -114,17 +115,17 @@ func (x *indexer) rebuild(a *app, c *collection) bool {
 	b := c.rows.rebuild(sorts, p.pause)
 	now := a.view.Load().byNumberOrNil(c.number)
 	if now == nil || now.rows.base != c.rows.base {
-		return true // dropped, or loaded anew
+		return nil, true // dropped, or loaded anew
 	}
 	next, upTo := now.rows.onto(b, c.rows), len(now.rows.late)
 	next.freeze()
 	for {
 		if p.stopped {
-			return false
+			return nil, false
 		}
 		now = a.view.Load().byNumberOrNil(c.number)
 		if now == nil || now.rows.base != c.rows.base {
-			return true
+			return nil, true
 		}
 		if len(now.rows.late)-upTo <= catchUpMost {
 			break
@@ -138,10 +139,10 @@ func (x *indexer) rebuild(a *app, c *collection) bool {
 		if !errors.Is(err, errStopped) {
 			x.e.config.Logger.Error("an index was not replaced", "app", a.key, "collection", c.name, "error", err)
 		}
-		return false
+		return nil, false
 	}
 	x.e.metrics.rebuilds.Inc()
-	return true
+	return b, true
 }
 
 // byNumberOrNil finds a collection by its number.
@@ -164,7 +165,14 @@ type spread struct {
 // pause rests when enough was done since the last rest. After quit it does not
 // rest any more, so that what is under way ends soon.
 func (p *spread) pause() {
-	if p.steps++; p.steps%256 != 0 || p.stopped {
+	if p.steps++; p.steps%256 == 0 {
+		p.rest()
+	}
+}
+
+// rest is pause for what is done seldom.
+func (p *spread) rest() {
+	if p.stopped {
 		return
 	}
 	worked := time.Since(p.since)
