@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -53,7 +54,8 @@ func openServer(dir string) (*server, error) {
 	began = time.Now()
 	s.engine, err = engine.Open(engine.Config{
 		Driver: driver, Argon: auth.CheapParams, QueryRows: -1, QueryTime: -1,
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		SnapshotDir: filepath.Join(dir, "snapshot"),
+		Logger:      slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		return nil, errors.Join(err, driver.Close())

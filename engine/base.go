@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
-	"hash/maphash"
+	"runtime"
 	"slices"
 
 	"postern/acl"
@@ -48,6 +48,15 @@ func (b *base) orderNamed(name string) int {
 	return slices.IndexFunc(b.orders, func(o *ordering) bool { return o.name == name })
 }
 
+// sorts returns the orders after that of creation.
+func (b *base) sorts() []query.Sort {
+	var all []query.Sort
+	for _, o := range b.orders[1:] {
+		all = append(all, o.sort)
+	}
+	return all
+}
+
 // compare orders two entities, which are not equal.
 func (o *ordering) compare(a, b *entity) int {
 	if o.name != "" {
@@ -58,25 +67,44 @@ func (o *ordering) compare(a, b *entity) int {
 	return cmp.Compare(a.pos, b.pos)
 }
 
-// entity returns an entity as a value of its own.
+// entity returns an entity as a value of its own, which may be kept for longer
+// than the base: the row of a mapped chunk is copied.
 func (b *base) entity(i acl.Ordinal) *entity {
 	r := b.rows.row(i)
+	if b.rows.isMapped(i) {
+		r.value = bytes.Clone(r.value)
+	}
 	id := document.Trusted(r.body()).Get("_id").Text()
 	e, err := decodeEntity(id, r.value, r.seq, r.index)
 	if err != nil {
 		panic("an entity that was packed does not unpack: " + err.Error()) // it was decoded when it was packed
 	}
+	runtime.KeepAlive(b)
 	return e
 }
 
 // position is the place of an entity in the order of creation.
 func (r packedRow) position() acl.Position { return acl.Position(binary.BigEndian.Uint32(r.value[1:])) }
 
-// packed is rows one after the other in large chunks. Chunks are only added.
+// packed is rows one after the other in large chunks. Chunks are only added, and
+// those of a base that is in use do not change any more. A chunk may be mapped
+// from a file. Then what borrows from it is valid for as long as the packed can
+// be reached: a request holds its view, which holds the base, to its end, and
+// who has nothing of the kind says runtime.KeepAlive.
 type packed struct {
 	chunks [][]byte
+	places []place  // of the chunks, from the first on, in files; the rest are in none
 	at     []uint64 // of each ordinal: number of the chunk, offset in it
 	bytes  int      // in the chunks, in all
+	live   int      // of those, the rows that at leads to
+}
+
+// A place is where in a file a chunk stands as well as in memory, or instead.
+type place struct {
+	file   *rowsFile // nil: in none
+	offset int64
+	crc    uint32
+	mapped bool // the chunk is read in place
 }
 
 // A row stands in a chunk as: Seq (8), index (4), where in the value the
@@ -95,6 +123,18 @@ type packedRow struct {
 	bodyAt uint32
 	seq    store.Seq
 	index  uint32
+}
+
+// isMapped tells whether the row of an entity is read from a file.
+func (p *packed) isMapped(i acl.Ordinal) bool {
+	c := int(p.at[i] >> 32)
+	return c < len(p.places) && p.places[c].mapped
+}
+
+// size returns the bytes that a row takes.
+func (p *packed) size(i acl.Ordinal) int {
+	at := p.at[i]
+	return packedHead + int(binary.LittleEndian.Uint32(p.chunks[at>>32][uint32(at)+16:]))
 }
 
 func (r packedRow) body() []byte { return r.value[r.bodyAt:] }
@@ -181,21 +221,20 @@ func packedOf(e *entity) packedRow {
 
 // An idTable finds ordinals by id. It holds no ids: who asks compares.
 type idTable struct {
+	key   idKey
 	slots []uint32 // ordinal + 1, or 0; a power of two of them
 }
-
-var idSeed = maphash.MakeSeed()
 
 func newIDTable(n int) idTable {
 	size := 4
 	for size < n+n/2 {
 		size *= 2
 	}
-	return idTable{make([]uint32, size)}
+	return idTable{processKey, make([]uint32, size)}
 }
 
 func (t idTable) add(id []byte, i acl.Ordinal) {
-	at := int(maphash.Bytes(idSeed, id)) & (len(t.slots) - 1)
+	at := int(t.key.hash(id)) & (len(t.slots) - 1)
 	for t.slots[at] != 0 {
 		at = (at + 1) & (len(t.slots) - 1)
 	}
@@ -209,7 +248,8 @@ func (b *base) find(id string) (acl.Ordinal, bool) {
 		return 0, false
 	}
 	slots := b.ids.slots
-	at := int(maphash.String(idSeed, id)) & (len(slots) - 1)
+	at := int(b.ids.key.text(id)) & (len(slots) - 1)
+	defer runtime.KeepAlive(b)
 	for slots[at] != 0 {
 		i := acl.Ordinal(slots[at] - 1)
 		if document.Trusted(b.rows.body(i)).Get("_id").TextIs(id) {
@@ -247,6 +287,7 @@ func (b *base) before(o *ordering, key []byte, at acl.Position, scratch *[]byte)
 			to = mid
 		}
 	}
+	runtime.KeepAlive(b)
 	return uint32(from)
 }
 
@@ -264,6 +305,7 @@ func (b *base) beforeCreation(at acl.Position) uint32 {
 			to = mid
 		}
 	}
+	runtime.KeepAlive(b)
 	return uint32(from)
 }
 

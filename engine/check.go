@@ -30,7 +30,7 @@ func Check(ctx context.Context, driver store.Driver, report func(problem string)
 		return err
 	}
 	defer view.Close()
-	st, err := load(driver, view)
+	st, err := load(driver, view, nil)
 	if err != nil {
 		report(err.Error())
 		return nil
@@ -82,7 +82,7 @@ func (in *checkpoint) plan(*draft) ([]store.Op, error) {
 		return nil, nil
 	}
 	defer view.Close()
-	in.loaded, in.err = load(in.e.driver, view)
+	in.loaded, in.err = load(in.e.driver, view, nil)
 	in.live = map[string]*appState{}
 	for key, a := range in.e.apps.Load().byKey {
 		in.live[key] = a.view.Load()

@@ -52,6 +52,7 @@ func (c *cleaner) run() {
 		case <-c.wake:
 		case <-round.C:
 		}
+		c.e.snapshots.sweep() // the files of what was dropped go first
 		for _, a := range c.e.apps.Load().byNumber {
 			if a.view.Load().config.Deleted != 0 {
 				if err := c.cleanApp(a); err != nil && !errors.Is(err, errStopped) {

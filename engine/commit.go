@@ -248,7 +248,7 @@ func (c *committer) commit() bool {
 		case errors.Is(err, store.ErrConflict):
 			// Somebody else has written: forget the draft, learn what was written,
 			// and decide again.
-			if err = c.e.reload(); err == nil {
+			if err = c.e.reload(nil); err == nil {
 				break
 			}
 			fallthrough

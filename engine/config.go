@@ -37,7 +37,20 @@ type Config struct {
 	// OrderAfter is after how many rows that queries have looked at for want of
 	// an order of the collection it is made; 0: 10,000.
 	OrderAfter int
-	LogDenials bool // log every denial with its reason
+	// SnapshotDir is where snapshots of large collections are kept, for a short
+	// start; "": there are none.
+	SnapshotDir string
+	// SnapshotLeast is how many entities a collection has that has snapshots; 0:
+	// 10,000.
+	SnapshotLeast int
+	// SnapshotAfter is after how many changes of a collection its snapshot is
+	// made anew in the background; 0: 65,536, or a quarter of its entities if
+	// that is more.
+	SnapshotAfter int
+	// ValueMemory is how many bytes of entities are held in memory. What is
+	// beyond is read in place from files of the snapshots; 0: 256 MiB.
+	ValueMemory int
+	LogDenials  bool // log every denial with its reason
 	// LoopbackHostsOnly refuses a Host header that is not the loopback
 	// interface, so that a page on the web cannot reach a development server
 	// by a name that it resolves to 127.0.0.1.
@@ -89,6 +102,12 @@ func (c *Config) defaults() {
 	}
 	if c.OrderAfter == 0 {
 		c.OrderAfter = 10_000
+	}
+	if c.SnapshotLeast == 0 {
+		c.SnapshotLeast = 10_000
+	}
+	if c.ValueMemory == 0 {
+		c.ValueMemory = 256 << 20
 	}
 	if c.QueryRows == 0 {
 		c.QueryRows = 1_000_000

@@ -188,7 +188,7 @@ func TestLostHistoryBeginsAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := load(driver, view)
+	st, err := load(driver, view, nil)
 	view.Close()
 	if err != nil {
 		t.Fatal(err)

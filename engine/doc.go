@@ -46,6 +46,21 @@
 // entities change neither the choice nor the rows that are looked at. Which orders
 // there are is everybody's doing, but only rows that somebody saw count for it.
 //
+// # Snapshots
+//
+// The base of a large collection is also kept in files (snapshots.go), as the
+// state at one record, in the form that it has in memory (snapshot_file.go). They
+// are written in the background when much has changed, and at a clean stop
+// (snapshot_save.go). A start takes one instead of the rows of the collection if
+// it is of this store's own history and what the log says of the time since
+// leads to the committed count and digest (snapshot_load.go); else it loads the
+// rows. So a snapshot decides nothing, it may be removed at any time, and a
+// backup has none.
+//
+// The entities themselves are in files beside the base. Those beyond
+// Config.ValueMemory are read in place from there: see snapshots for who may
+// hold what he read, and for how long.
+//
 // # Mails
 //
 // What is to be sent is a row (outbox.go) that goes when the mail was handed
@@ -59,7 +74,8 @@
 //	I1  What is acknowledged is durable: it was synced in one piece with
 //	    the header of its record. (store; TestKill*)
 //	I2  The state in memory is derived: loading the store anew gives the same.
-//	    Counts and digests of every collection are committed with it. (check.go)
+//	    Counts and digests of every collection are committed with it, and what
+//	    comes from a snapshot has to lead to them. (check.go, snapshot_load.go)
 //	I3  Every stored value carries its Seq and a checksum; a mismatch is an error
 //	    that names the key, never "not found". (store)
 //	I4  A view is of one app at one Seq: permissions and contents of an answer
@@ -76,5 +92,6 @@
 //
 // routes.go (every URL), handle.go (the adapter), authenticate.go, entities.go
 // and entity_intents.go (a handler and its intent), commit.go, draft.go, state.go,
-// contents.go, base.go, view.go, plan.go, search.go. What a management client calls is in manage_*.go.
+// contents.go, base.go, view.go, plan.go, search.go; load.go, snapshots.go. What a
+// management client calls is in manage_*.go.
 package engine

@@ -35,19 +35,20 @@ type Engine struct {
 
 	randomMu sync.Mutex // guards config.Random
 
-	hasher   *auth.Hasher
-	verified *auth.Cache
-	throttle *auth.Throttle
-	quota    *auth.Quota
-	pacer    *pacer
-	metrics  *engineMetrics
-	cleaner  *cleaner
-	outbox   *outbox
-	indexer  *indexer
-	times    times
-	uuids    uuids
-	sorts    *parsed[query.Sort]
-	tasks    sync.WaitGroup // work that no request waits for
+	hasher    *auth.Hasher
+	verified  *auth.Cache
+	throttle  *auth.Throttle
+	quota     *auth.Quota
+	pacer     *pacer
+	metrics   *engineMetrics
+	cleaner   *cleaner
+	outbox    *outbox
+	indexer   *indexer
+	times     times
+	uuids     uuids
+	sorts     *parsed[query.Sort]
+	snapshots *snapshots     // nil: there are none
+	tasks     sync.WaitGroup // work that no request waits for
 }
 
 // A position is a record of the log.
@@ -67,9 +68,11 @@ func Open(config Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{config: config, driver: config.Driver, imports: make(chan struct{}, importSlots)}
-	if err := e.reload(); err != nil {
+	e.snapshots = newSnapshots(e)
+	if err := e.reload(e.snapshots); err != nil {
 		return nil, fmt.Errorf("loading the store: %w", err)
 	}
+	e.snapshots.sweep()                                   // what a crash has left, and what was not taken
 	e.gate.exposed.Store(max(e.now(), e.lastTime.Load())) // whatever was given out before
 	e.uuids.e, e.sorts = e, newParsed[query.Sort]()
 	var key [32]byte
@@ -84,6 +87,7 @@ func Open(config Config) (*Engine, error) {
 	e.indexer = newIndexer(e) // before the first commit
 	e.committer = newCommitter(e)
 	e.indexer.start()
+	e.indexer.nudge() // there may be no snapshot yet
 	e.cleaner = startCleaner(e)
 	e.outbox = startOutbox(e)
 	return e, nil
@@ -97,17 +101,19 @@ func (e *Engine) Close() error {
 	e.outbox.stop()
 	e.tasks.Wait()
 	e.committer.stop()
+	e.snapshots.stop()
 	return e.driver.Close()
 }
 
-// reload derives the whole state from the rows of the store (I2).
-func (e *Engine) reload() error {
+// reload derives the whole state from the rows of the store (I2), or from the
+// snapshots of some of them.
+func (e *Engine) reload(from *snapshots) error {
 	view, err := e.driver.View()
 	if err != nil {
 		return err
 	}
 	defer view.Close()
-	st, err := load(e.driver, view)
+	st, err := load(e.driver, view, from)
 	if err != nil {
 		return err
 	}
@@ -154,9 +160,10 @@ type loaded struct {
 	directory *directory
 }
 
-// load builds the state at the view's Seq from its rows alone, and what the
-// collections remember of their changes from the log.
-func load(log store.Log, view store.View) (*loaded, error) {
+// load builds the state at the view's Seq from its rows, and what the
+// collections remember of their changes from the log. Instead of the rows of
+// large collections it takes their snapshots; nil: there are none.
+func load(log store.Log, view store.View, from *snapshots) (*loaded, error) {
 	d := &draft{
 		loading: true,
 		seq:     view.Seq(),
@@ -164,14 +171,25 @@ func load(log store.Log, view store.View) (*loaded, error) {
 		system:  newSystemState(),
 		made:    &directory{byKey: map[string]*app{}, byNumber: map[uint32]*app{}},
 	}
-	err := view.Scan(store.AllRows(), func(r store.Row) error {
+	restore := newRestore(from, d, view)
+	defer restore.wait()
+	take := func(r store.Row) error {
 		// The row is borrowed and the state keeps it.
 		value := append(make([]byte, 0, len(r.Value)), r.Value...)
 		if err := d.applyRow(r.Key, value, r.Seq, r.Index); err != nil {
 			return fmt.Errorf("%v: %w", r.Key, err)
 		}
 		return nil
+	}
+	err := view.Scan(store.AllRows(), func(r store.Row) error {
+		if restore.skips(r) {
+			return store.ErrSkipCollection
+		}
+		return take(r)
 	})
+	if err == nil {
+		err = restore.finish(log, take)
+	}
 	if err != nil {
 		return nil, err
 	}

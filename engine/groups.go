@@ -1,6 +1,10 @@
 package engine
 
-import "postern/acl"
+import (
+	"slices"
+
+	"postern/acl"
+)
 
 // Groups are entities of the reserved collection group, which is always
 // Shared: everybody reads one by its id, and its creator, its writers and the
@@ -79,3 +83,18 @@ func (e *Engine) deleteGroup(r *Request) error {
 }
 
 func (e *Engine) listGroups(r *Request) error { return r.list(r.view.collection("group")) }
+
+// nestedGroups returns the ids of the groups inside a group, each once.
+func nestedGroups(e *entity) []string {
+	def, err := acl.ParseGroup(e.body())
+	if err != nil {
+		return nil
+	}
+	return inside(def)
+}
+
+func inside(def *acl.GroupDef) []string {
+	ids := slices.Clone(def.Groups)
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}

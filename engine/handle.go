@@ -147,6 +147,9 @@ func (e *Engine) serve(ctx *fasthttp.RequestCtx, t *mounted) {
 
 // run does the steps before the handler, then the handler.
 func (r *Request) run(names []string) (err error) {
+	// Rows may be read in place from a file. When its disk fails, that is the
+	// request's panic.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		r.turn.leave()
 		if p := recover(); p != nil {

@@ -94,9 +94,10 @@ func (x *indexer) step() bool {
 		})
 	}
 	if most == nil {
-		return false
+		return x.save()
 	}
-	return x.rebuild(of, most)
+	_, going := x.rebuild(of, most)
+	return going
 }
 
 // worn tells whether so much has changed that the collection's base should be
@@ -108,9 +109,9 @@ func (c *collection) worn(after int) bool {
 	return len(c.rows.late) >= after
 }
 
-// rebuild makes a new base for a collection and puts it in its place. It
-// reports false when it was stopped.
-func (x *indexer) rebuild(a *app, c *collection) bool {
+// rebuild makes a new base for a collection, puts it in its place and returns
+// it; nil when it has no place any more. It reports false when it was stopped.
+func (x *indexer) rebuild(a *app, c *collection) (_ *base, going bool) {
 	x.building.Store(true)
 	defer x.building.Store(false)
 	chosen := c.uses.choose(c, x.e.now())
@@ -123,17 +124,17 @@ func (x *indexer) rebuild(a *app, c *collection) bool {
 	b := c.rows.rebuild(chosen.sorts, p.pause)
 	now := a.view.Load().byNumberOrNil(c.number)
 	if now == nil || now.rows.base != c.rows.base {
-		return true // dropped, or loaded anew
+		return nil, true // dropped, or loaded anew
 	}
 	next, upTo := now.rows.onto(b, c.rows), len(now.rows.late)
 	next.freeze()
 	for {
 		if p.stopped {
-			return false
+			return nil, false
 		}
 		now = a.view.Load().byNumberOrNil(c.number)
 		if now == nil || now.rows.base != c.rows.base {
-			return true
+			return nil, true
 		}
 		if len(now.rows.late)-upTo <= catchUpMost {
 			break
@@ -147,13 +148,13 @@ func (x *indexer) rebuild(a *app, c *collection) bool {
 		if !errors.Is(err, errStopped) {
 			x.e.config.Logger.Error("an index was not replaced", "app", a.key, "collection", c.name, "error", err)
 		}
-		return false
+		return nil, false
 	}
 	x.e.metrics.rebuilds.Inc()
 	if c.uses.made(chosen, x.e.now()) {
 		x.e.metrics.displaced.Inc()
 	}
-	return true
+	return b, true
 }
 
 // byNumberOrNil finds a collection by its number.
@@ -177,7 +178,14 @@ type spread struct {
 // pause rests when enough was done since the last rest. After quit it does not
 // rest any more, so that what is under way ends soon.
 func (p *spread) pause() {
-	if p.steps++; p.steps%256 != 0 || p.stopped {
+	if p.steps++; p.steps%256 == 0 {
+		p.rest()
+	}
+}
+
+// rest is pause for what is done seldom.
+func (p *spread) rest() {
+	if p.stopped {
 		return
 	}
 	worked := time.Since(p.since)

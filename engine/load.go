@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"runtime"
 	"slices"
 
 	"postern/acl"
@@ -36,7 +37,7 @@ func (k *contents) load() {
 		order[i] = acl.Ordinal(i)
 	}
 	slices.SortFunc(order, func(a, b acl.Ordinal) int { return int(l.pos[a]) - int(l.pos[b]) })
-	b := &base{rows: packed{chunks: l.rows.chunks, bytes: l.rows.bytes, at: make([]uint64, len(order))}}
+	b := &base{rows: packed{chunks: l.rows.chunks, bytes: l.rows.bytes, live: l.rows.bytes, at: make([]uint64, len(order))}}
 	grants := l.grants.Next(len(order))
 	for i, was := range order {
 		b.rows.at[i] = l.rows.at[was]
@@ -76,6 +77,7 @@ func (b *base) finish(grants *acl.Builder, pause func()) {
 		b.ids.add(id, i)
 		pause()
 	}
+	runtime.KeepAlive(b)
 }
 
 // emptyBase holds nothing.

@@ -58,6 +58,13 @@ func newMetrics(e *Engine) *engineMetrics {
 	})
 	s.NewGauge("postern_index_bytes", func() float64 { b, _ := e.indexSize(); return float64(b) })
 	s.NewGauge("postern_index_postings", func() float64 { _, n := e.indexSize(); return float64(n) })
+	if n := e.snapshots; n != nil {
+		s.NewGauge("postern_snapshots_written_total", func() float64 { return float64(n.written.Load()) })
+		s.NewGauge("postern_snapshots_used_total", func() float64 { return float64(n.used.Load()) })
+		s.NewGauge("postern_snapshots_failed_total", func() float64 { return float64(n.failed.Load()) })
+	}
+	s.NewGauge("postern_rows_heap_bytes", func() float64 { heap, _ := e.rowsSize(); return float64(heap) })
+	s.NewGauge("postern_rows_mapped_bytes", func() float64 { _, mapped := e.rowsSize(); return float64(mapped) })
 	s.NewGauge("postern_apps", func() float64 { return float64(len(e.environments(""))) })
 	return m
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"cmp"
+	"runtime"
 	"slices"
 
 	"postern/acl"
@@ -41,6 +42,7 @@ func (k *contents) rebuild(sorts []query.Sort, pause func()) *base {
 		pause()
 		return true
 	})
+	runtime.KeepAlive(k) // what was copied may have been mapped
 	b.finish(grants, pause)
 	if len(sorts) == 0 {
 		return b
@@ -65,23 +67,21 @@ func (k *contents) rebuild(sorts []query.Sort, pause func()) *base {
 // keepChunks takes over the chunks of the base, unless too much of them is of
 // rows that are dead, and makes room for what is late.
 func (b *base) keepChunks(k *contents) (repack bool) {
-	live, late := 0, 0
-	for i := range acl.Ordinal(k.base.len()) {
-		if !k.dead[0].Has(uint32(i)) {
-			live += packedHead + len(k.base.rows.row(i).value)
-		}
-	}
+	live, late := k.base.rows.live, 0
+	k.dead[0].Each(func(p uint32) { live -= k.base.rows.size(acl.Ordinal(p)) })
 	for i, r := range k.late {
 		if r.e != nil && !k.lateDead.Has(uint32(i)) {
 			late += packedHead + len(r.e.row)
 		}
 	}
+	b.rows.live = live + late
 	if live < k.base.rows.bytes/2 || len(k.base.rows.chunks) > mostChunks {
 		return true
 	}
 	for _, c := range k.base.rows.chunks {
 		b.rows.chunks = append(b.rows.chunks, slices.Clip(c))
 	}
+	b.rows.places = k.base.rows.places
 	b.rows.bytes = k.base.rows.bytes
 	if late > 0 {
 		b.rows.chunks = append(b.rows.chunks, make([]byte, 0, min(late, chunkBytes)))
@@ -178,6 +178,7 @@ func (b *base) order(s query.Sort, pause func()) *ordering {
 	for p, of := range all {
 		o.perm[p], o.prefix[p] = of.i, of.prefix
 	}
+	runtime.KeepAlive(b) // keys were made of rows that may be mapped
 	return o
 }
 

@@ -3,7 +3,6 @@ package engine
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"sync/atomic"
 
 	"github.com/tidwall/btree"
@@ -54,6 +53,8 @@ type collection struct {
 	check     countRow
 	counted   countRow // as stored; equal to check when published
 	history   *history // nil: it does not remember its changes
+	changed   uint64   // how many changes of entities there were since it was loaded
+	saved     *saved   // its snapshot
 }
 
 // An account is the private row of a user. The row is immutable; the identity
@@ -103,6 +104,7 @@ func newCollection(number uint32, name string, level acl.Level) *collection {
 		level:     level,
 		rows:      newContents(),
 		uses:      new(uses),
+		saved:     new(saved),
 		groupRefs: new(btree.Map[string, int]),
 	}
 }
@@ -377,22 +379,12 @@ func (s *appState) applyGroup(c *collection, old, e *entity) error {
 		if err != nil {
 			return fmt.Errorf("group %q: %w", e.id, err)
 		}
-		for _, nested := range nestedGroups(e) {
+		for _, nested := range inside(def) {
 			c.countGroup(nested, 1)
 		}
 		s.groups = s.groups.With(e.id, def)
 	}
 	return nil
-}
-
-// nestedGroups returns the ids of the groups inside a group, each once.
-func nestedGroups(e *entity) []string {
-	def, err := acl.ParseGroup(e.body())
-	if err != nil {
-		return nil
-	}
-	slices.Sort(def.Groups)
-	return slices.Compact(def.Groups)
 }
 
 // replace puts e in the place of old, which had the same id; either may be nil.
@@ -414,6 +406,7 @@ func (c *collection) replace(id string, old, e *entity, listed bool) {
 		c.check.Next = max(c.check.Next, uint32(e.pos)+1)
 	}
 	if old != nil || e != nil {
+		c.changed++
 		c.rows.replace(id, e, listed)
 	}
 }

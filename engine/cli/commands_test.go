@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -122,6 +123,9 @@ func TestServeFirstStart(t *testing.T) {
 		t.Error("the master secret is in the log")
 	}
 	grep(t, dir, master[1])
+	if info, err := os.Stat(filepath.Join(dir, "snapshot")); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o700 {
+		t.Errorf("the directory of snapshots: %v, %v", info, err)
+	}
 	again := serve(t, nil, "serve", "--data", dir)
 	if strings.Contains(again.text, "secret") {
 		t.Errorf("the second start shows secrets:\n%s", again.text)

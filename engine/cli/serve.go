@@ -19,6 +19,7 @@ func serveCommand(s streams) *cobra.Command {
 	var cert, key string
 	var proxies []string
 	var groupScripts bool
+	var memory int
 	var mails mailSettings
 	c := &cobra.Command{
 		Use:   "serve",
@@ -63,6 +64,10 @@ POSTERN_MASTER_SECRET, POSTERN_OPERATOR_EMAIL, POSTERN_OPERATOR_PASSWORD.`,
 				return err
 			}
 			srv.config.Throttle = auth.DefaultLimits
+			if memory < 1 {
+				return usageError{errors.New("--value-memory is in MiB, from 1")}
+			}
+			srv.config.ValueMemory = memory << 20
 			srv.config.Quota = auth.DefaultQuota
 			srv.prepare = func(e *engine.Engine) error { return firstStart(s, e) }
 			srv.ready = func(string) error { return nil }
@@ -76,6 +81,7 @@ POSTERN_MASTER_SECRET, POSTERN_OPERATOR_EMAIL, POSTERN_OPERATOR_PASSWORD.`,
 	f.StringSliceVar(&proxies, "trusted-proxy", nil, "address or prefix of a proxy whose X-Forwarded-For is believed (repeat)")
 	f.BoolVar(&srv.insecure, "insecure-http", false, "plain HTTP on an address that is not loopback")
 	f.BoolVar(&groupScripts, "group-scripts", false, "run any JavaScript in _group, in processes with bounds")
+	f.IntVar(&memory, "value-memory", 256, "MiB of entities held in memory; what is beyond is read in place from files")
 	mails.flags(f)
 	f.BoolVar(&srv.options.AcceptLoss, "accept-loss", false, "start although acknowledged writes are missing")
 	return c

@@ -33,6 +33,10 @@ var (
 	ErrDamagedExport = errors.New("damaged or incomplete export")
 	// ErrNewer says that the directory or export was written by a later version.
 	ErrNewer = errors.New("written by a later version")
+
+	// ErrSkipCollection is no failure: the function of a Scan returns it to leave
+	// out the rest of the rows of one table and collection.
+	ErrSkipCollection = errors.New("skip this collection")
 )
 
 // A CorruptError says that what is stored is not what was written.

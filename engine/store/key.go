@@ -87,6 +87,19 @@ func splitKey(b []byte) (kind rawKind, k Key, q Seq, index uint32) {
 	return rawRow, k, 0, 0
 }
 
+// afterCollection returns a key that comes after all rows which share the
+// table and the collection of the row with this key, and before all others that
+// come after it.
+func afterCollection(raw []byte) []byte {
+	next := append([]byte(nil), raw[:minRowBytes]...)
+	for i := len(next) - 1; i >= 0; i-- {
+		if next[i]++; next[i] != 0 {
+			break
+		}
+	}
+	return next
+}
+
 // decodeRowKey reads a key without its shard.
 func decodeRowKey(b []byte) (Key, bool) {
 	if len(b) < rowFixed || len(b) > rowFixed+MaxIDBytes {

@@ -143,7 +143,8 @@ type View interface {
 	// Scan calls fn with the rows of prefix in the order of their keys.
 	// Row.Value is borrowed: it is valid until fn returns. Scan stops at fn's
 	// first error and returns it as it is; at a damaged row it stops with
-	// *CorruptError.
+	// *CorruptError. When the error is ErrSkipCollection, Scan goes on behind the
+	// rows that have the Table and Collection of the last one.
 	Scan(prefix Prefix, fn func(Row) error) error
 	Close()
 }

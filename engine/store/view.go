@@ -141,25 +141,33 @@ func (v *view) scan(prefix Prefix, fn func(Row) error) error {
 		return err
 	}
 	raw := append(binary.BigEndian.AppendUint16(nil, uint16(theOnlyShard)), prefix.b...)
-	err := v.snap.scan(raw, nil, func(key, sealed []byte) error {
-		kind, k, _, _ := splitKey(key)
-		switch kind {
-		case rawRow:
-		case rawUnknown:
-			return corrupt(key, "no such key can have been written")
-		default:
-			return nil
-		}
-		q, index, value, err := unseal(key, sealed)
-		if err != nil {
+	var err error
+	for from, more := []byte(nil), true; more; {
+		more = false
+		err = v.snap.scan(raw, from, func(key, sealed []byte) error {
+			kind, k, _, _ := splitKey(key)
+			switch kind {
+			case rawRow:
+			case rawUnknown:
+				return corrupt(key, "no such key can have been written")
+			default:
+				return nil
+			}
+			q, index, value, err := unseal(key, sealed)
+			if err != nil {
+				return err
+			}
+			if err := v.usable(); err != nil {
+				return err
+			}
+			err = fn(Row{Key: k, Value: value, Seq: q, Index: index})
+			if more = errors.Is(err, ErrSkipCollection); more {
+				from = afterCollection(key)
+			}
 			return err
-		}
-		if err := v.usable(); err != nil {
-			return err
-		}
-		return fn(Row{Key: k, Value: value, Seq: q, Index: index})
-	})
-	if err != nil {
+		})
+	}
+	if err != nil && !errors.Is(err, ErrSkipCollection) {
 		return err
 	}
 	return v.usable()

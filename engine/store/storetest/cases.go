@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -218,6 +219,44 @@ func scanError(t *testing.T, c *client) {
 	}
 	if err := c.Read(ctx, 1, func(*store.Record) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("Read = %v", err)
+	}
+}
+
+func scanSkips(t *testing.T, c *client) {
+	var ops []store.Op
+	for _, k := range []store.Key{
+		{App: 1, Table: 1, Collection: 1, ID: "a"}, {App: 1, Table: 1, Collection: 1, ID: "b"}, {App: 1, Table: 1, Collection: 1, ID: "\xff"},
+		{App: 1, Table: 1, Collection: 2, ID: ""}, {App: 1, Table: 1, Collection: 2, ID: "a"},
+		{App: 1, Table: 1, Collection: 1<<32 - 1, ID: "a"}, {App: 1, Table: 1, Collection: 1<<32 - 1, ID: "b"},
+		{App: 1, Table: 2, Collection: 0, ID: "a"}, {App: 2, Table: 1, Collection: 1, ID: "a"}, {App: 2, Table: 1, Collection: 1, ID: "b"},
+	} {
+		ops = append(ops, store.Op{Key: k, Value: []byte("v")})
+	}
+	c.write(ops...)
+	v := c.view()
+	defer v.Close()
+	for _, x := range []struct {
+		p    store.Prefix
+		skip func(store.Key) bool
+		want string
+	}{
+		{store.AllRows(), func(k store.Key) bool { return k.Table == 1 }, "1/1/1/a 1/1/2/ 1/1/4294967295/a 1/2/0/a 2/1/1/a"},
+		{store.AllRows(), func(k store.Key) bool { return k.Collection == 1 && k.ID == "b" }, "1/1/1/a 1/1/1/b 1/1/2/ 1/1/2/a 1/1/4294967295/a 1/1/4294967295/b 1/2/0/a 2/1/1/a 2/1/1/b"},
+		{store.OfCollection(1, 1, 1), func(k store.Key) bool { return true }, "1/1/1/a"},
+		{store.OfApp(1), func(k store.Key) bool { return k.Collection > 2 }, "1/1/1/a 1/1/1/b 1/1/1/\xff 1/1/2/ 1/1/2/a 1/1/4294967295/a 1/2/0/a"},
+	} {
+		var got []string
+		err := v.Scan(x.p, func(r store.Row) error {
+			got = append(got, fmt.Sprintf("%d/%d/%d/%s", r.Key.App, r.Key.Table, r.Key.Collection, r.Key.ID))
+			if x.skip(r.Key) {
+				return store.ErrSkipCollection
+			}
+			return nil
+		})
+		if err != nil {
+			t.Errorf("Scan = %v", err)
+		}
+		c.equal("scan", got, strings.Fields(x.want))
 	}
 }
 

@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Driver) {
 		{"a view stays at its seq", viewStays},
 		{"a scan is in key order and of its prefix only", scanOrder},
 		{"a scan ends with the error of its function", scanError},
+		{"a scan leaves out what its function skips", scanSkips},
 		{"values are copied in and out", copies},
 		{"read joins changes with rows", read},
 		{"read tells what was superseded", superseded},
