@@ -97,18 +97,6 @@ func (k *contents) hasAside(order int, late *lateOrder) bool {
 	return k.base.orders[order].aside != nil || len(late.bent) > 0
 }
 
-// walkAside walks what of an order is set aside and the subject may read. What
-// it yields is for asideOrdinal.
-func (c *collection) walkAside(who acl.Principals, order int, late *lateOrder) *acl.Walk {
-	k := c.rows
-	scope := acl.Scope{Who: who, Level: c.level, Late: bentLate{late}, LateTo: len(late.bent),
-		Recent: k.recent, RecentTo: acl.Ordinal(len(k.late))}
-	if of := k.base.orders[order]; of.aside != nil {
-		scope.Order, scope.Dead, scope.To = of.aside.acl.Natural(), k.deadAside[order], uint32(len(of.bent))
-	}
-	return acl.NewWalk(scope)
-}
-
 // asideOrdinal returns the ordinal of what walkAside has yielded.
 func (k *contents) asideOrdinal(order int, i acl.Ordinal) acl.Ordinal {
 	bent := k.base.orders[order].bent

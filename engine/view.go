@@ -75,6 +75,18 @@ func (c *collection) walk(who acl.Principals, p *plan, at part) *acl.Walk {
 	return acl.NewWalk(scope)
 }
 
+// walkAside walks what of an order is set aside and the subject may read. What
+// it yields is for asideOrdinal.
+func (c *collection) walkAside(who acl.Principals, order int, late *lateOrder) *acl.Walk {
+	k := c.rows
+	scope := acl.Scope{Who: who, Level: c.level, Late: bentLate{late}, LateTo: len(late.bent),
+		Recent: k.recent, RecentTo: acl.Ordinal(len(k.late))}
+	if of := k.base.orders[order]; of.aside != nil {
+		scope.Order, scope.Dead, scope.To = of.aside.acl.Natural(), k.deadAside[order], uint32(len(of.bent))
+	}
+	return acl.NewWalk(scope)
+}
+
 // A cursor walks the visible entities of a collection. It is a query.Source.
 // Cursors are pooled: close gives one back.
 type cursor struct {
