@@ -48,8 +48,8 @@ const (
 // Decision is "no".
 type Decision struct {
 	Allowed bool
-	Rule    string   // the rule of doc.go that decided, such as "R7"
-	Reason  string   // what of it: "creator", "readers", "gr:false", "level Private", ...
+	Rule    string // the rule of doc.go that decided, such as "R7"
+	Reason  string // what of it: "creator", "readers", "gr:false", "level Private", ...
 
 	group  string // for a grant to a group: the one that is named,
 	member *Membership
