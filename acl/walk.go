@@ -272,15 +272,6 @@ func (w *Walk) peek() (uint32, bool) {
 	}
 }
 
-// pass takes the position that peek has returned.
-func (w *Walk) pass() {
-	if w.few {
-		w.small = w.small[1:]
-		return
-	}
-	w.bits[w.word] &= w.bits[w.word] - 1
-}
-
 // fill makes the next block. Blocks lie as the pages of Dead do.
 func (w *Walk) fill() bool {
 	if !w.full && len(w.words) == 0 {
@@ -347,14 +338,38 @@ func (w *Walk) Next(buf []Ordinal) int {
 		case !w.lateNone && (!ok || w.late <= p):
 			buf[n] = w.lateOrdinal()
 			w.nextLate()
-		case ok:
+		case ok && w.few:
 			buf[n] = w.Order.Ordinal(p)
-			w.pass()
+			w.small = w.small[1:]
+		case ok:
+			n += w.word64(buf[n:])
+			continue
 		default:
 			return n
 		}
 		n++
 	}
+	return n
+}
+
+// word64 fills buf with what is left of the word where the next position is, up
+// to the next late one, and returns how many: at least one.
+func (w *Walk) word64(buf []Ordinal) int {
+	limit := w.To
+	if !w.lateNone {
+		limit = min(limit, w.late)
+	}
+	first, word := w.base+uint32(w.word*64), w.bits[w.word]
+	n := 0
+	for ; word != 0 && n < len(buf); n++ {
+		p := first + uint32(bits.TrailingZeros64(word))
+		if p >= limit {
+			break
+		}
+		buf[n] = w.Order.Ordinal(p)
+		word &= word - 1
+	}
+	w.bits[w.word] = word
 	return n
 }
 

@@ -156,21 +156,20 @@ func (r *Request) copyPage(c *collection, p *plan, q *query.Query) (bool, error)
 	if err != nil {
 		return true, r.watched(c, p, k, err)
 	}
-	out := &r.ctx.Response
-	size := 0
+	body := r.ctx.Response.SwapBody(nil) // its buffer, with what is there already
 	_, err = k.page(q.Page, func(n int, b []byte) error {
-		if n == maxResults {
+		switch {
+		case n == maxResults:
 			return errTooMany
-		}
-		if n > 0 {
-			out.AppendBodyString(",")
-		}
-		if size += len(b); size > maxResponseBytes {
+		case len(body)+len(b) > maxResponseBytes:
 			return errTooLong
+		case n > 0:
+			body = append(body, ',')
 		}
-		out.AppendBody(b)
+		body = append(body, b...)
 		return nil
 	})
+	r.ctx.Response.SwapBody(body)
 	return true, r.watched(c, p, k, err)
 }
 

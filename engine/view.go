@@ -203,6 +203,11 @@ func (k *cursor) ordinals(buf []acl.Ordinal) []acl.Ordinal {
 		}
 		buf[n] = i
 		n++
+		some := copy(buf[n:], k.buf[k.at:k.n]) // what has come with it
+		for _, i := range buf[n : n+some] {
+			k.certain(i)
+		}
+		n, k.at = n+some, k.at+some
 	}
 	return buf[:n]
 }
