@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"math/bits"
 	"runtime"
 	"slices"
 
@@ -219,10 +220,13 @@ func packedOf(e *entity) packedRow {
 	return packedRow{value: e.row, bodyAt: e.bodyAt, seq: e.seq, index: e.index}
 }
 
-// An idTable finds ordinals by id. It holds no ids: who asks compares.
+// An idTable finds ordinals by id. It holds no ids: who asks compares. A slot is
+// 0 or an ordinal plus one, with as many bits of the id's hash above it as there
+// is room for, so that hardly any but the right one has to be compared.
 type idTable struct {
 	key   idKey
-	slots []uint32 // ordinal + 1, or 0; a power of two of them
+	slots []uint32 // a power of two of them
+	low   uint32   // the bits of a slot that are the ordinal's
 }
 
 func newIDTable(n int) idTable {
@@ -230,15 +234,19 @@ func newIDTable(n int) idTable {
 	for size < n+n/2 {
 		size *= 2
 	}
-	return idTable{processKey, make([]uint32, size)}
+	return idTable{processKey, make([]uint32, size), lowBits(n)}
 }
 
+// lowBits are those that the numbers to n take.
+func lowBits(n int) uint32 { return 1<<bits.Len(uint(n)) - 1 }
+
 func (t idTable) add(id []byte, i acl.Ordinal) {
-	at := int(t.key.hash(id)) & (len(t.slots) - 1)
+	hash := t.key.hash(id)
+	at := int(hash) & (len(t.slots) - 1)
 	for t.slots[at] != 0 {
 		at = (at + 1) & (len(t.slots) - 1)
 	}
-	t.slots[at] = uint32(i) + 1
+	t.slots[at] = uint32(hash>>32)&^t.low | (uint32(i) + 1)
 }
 
 // find returns the entity with the id. One that is there no more is found as
@@ -247,15 +255,19 @@ func (b *base) find(id string) (acl.Ordinal, bool) {
 	if b == nil {
 		return 0, false
 	}
-	slots := b.ids.slots
-	at := int(b.ids.key.text(id)) & (len(slots) - 1)
+	t := &b.ids
+	hash := t.key.text(id)
+	at := int(hash) & (len(t.slots) - 1)
 	defer runtime.KeepAlive(b)
-	for slots[at] != 0 {
-		i := acl.Ordinal(slots[at] - 1)
+	for ; t.slots[at] != 0; at = (at + 1) & (len(t.slots) - 1) {
+		slot := t.slots[at]
+		if (slot^uint32(hash>>32))&^t.low != 0 {
+			continue
+		}
+		i := acl.Ordinal(slot&t.low - 1)
 		if document.Trusted(b.rows.body(i)).Get("_id").TextIs(id) {
 			return i, true
 		}
-		at = (at + 1) & (len(slots) - 1)
 	}
 	return 0, false
 }
@@ -277,8 +289,8 @@ func (b *base) before(o *ordering, key []byte, at acl.Position, scratch *[]byte)
 		n, _ := slices.BinarySearch(o.prefix[from:], first+1)
 		to = from + n
 	}
-	for from < to {
-		mid := int(uint(from+to) >> 1)
+	// The last of them first: what is new often comes behind all others.
+	for mid := to - 1; from < to; mid = int(uint(from+to) >> 1) {
 		r := b.rows.row(o.sets.Ordinal(uint32(mid)))
 		*scratch = o.sort.AppendKey((*scratch)[:0], document.Trusted(r.body()))
 		if c := bytes.Compare(*scratch, key); c < 0 || c == 0 && r.position() < at {

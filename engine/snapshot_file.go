@@ -17,7 +17,7 @@ import (
 // The file of a snapshot is flat, so that a start copies nothing and looks at
 // no single entity but to see that it is safe:
 //
-//	"postern base 1\n" and a zero (16), number of sections (4), CRC32C of the
+//	"postern base 2\n" and a zero (16), number of sections (4), CRC32C of the
 //	table (4), the table: of each section its length (8) and CRC32C (4), a
 //	zero (4); the sections, each from a multiple of 8 on
 //
@@ -26,7 +26,7 @@ import (
 // of each order: prefixes, bent, acl.FlatOrder's arrays as they come there, Bits
 // and List of each set.
 const (
-	snapshotMagic = "postern base 1\n\x00"
+	snapshotMagic = "postern base 2\n\x00"
 	sectionEntry  = 16
 	fixedSections = 4
 	orderSections = 7 + 2*3
@@ -186,7 +186,7 @@ func decodeBase(head *snapshotHead, all [][]byte, chunks [][]byte) (*base, error
 	}
 	b := &base{last: head.Last}
 	b.rows = packed{chunks: chunks, at: wordsOf[uint64](all[1]), live: head.Live}
-	b.ids = idTable{head.IDs, wordsOf[uint32](all[2])}
+	b.ids = idTable{head.IDs, wordsOf[uint32](all[2]), lowBits(n)}
 	flat := acl.Flat{N: n, Names: all[3]}
 	all = all[fixedSections:]
 	for i, h := range head.Orders {
@@ -277,10 +277,10 @@ func (p *packed) safe(n int, last acl.Position) error {
 func (t idTable) safe(n int) error {
 	many := 0
 	for _, slot := range t.slots {
-		if slot > uint32(n) {
+		switch i := slot & t.low; {
+		case i > uint32(n), i == 0 && slot != 0:
 			return errSnapshot
-		}
-		if slot > 0 {
+		case i > 0:
 			many++
 		}
 	}
