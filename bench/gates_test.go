@@ -26,7 +26,7 @@ func TestJudge(t *testing.T) {
 			Beside:   &bench.Beside{Writes: 1000, Rest: &bench.Arrival{P99: 1}, Under: &bench.Arrival{P99: 2.5}},
 			Memory:   &bench.Memory{Anonymous: 150, Raw: 100, Index: number(400), Postings: number(100)},
 			Start:    &bench.Start{Clean: []float64{0.2}, Rebuild: []float64{10}},
-			Allocs:   []*bench.Allocations{{Name: "q1", All: 6.3, Router: 6}, {Name: "q5", All: 8, Router: 6}},
+			Allocs:   []*bench.Allocations{{Name: "q1", All: 6.3, Path: 6}, {Name: "q5", All: 8, Path: 6}},
 			Touched:  []bench.Touched{{Change: "an ACL edit", Aim: 1, Entities: number(1)}, {Change: "a group join"}},
 		}
 	}

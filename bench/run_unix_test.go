@@ -61,8 +61,8 @@ func TestRun(t *testing.T) {
 			t.Errorf("%d entities: allocations %v, touched %v, loaded %v", set.Entities, set.Allocs, set.Touched, set.Loaded)
 		}
 		for _, a := range set.Allocs {
-			if a.All < a.Router {
-				t.Errorf("%s allocates %.1f with its handler, %.1f without", a.Name, a.All, a.Router)
+			if a.All < a.Path {
+				t.Errorf("%s allocates %.1f with its handler, %.1f without", a.Name, a.All, a.Path)
 			}
 		}
 		if m := set.Memory; m.Raw < int64(set.Entities)*280 || m.Raw > int64(set.Entities)*380 || runtime.GOOS == "linux" && (m.Anonymous == 0 || m.Grants == 0) {

@@ -54,21 +54,27 @@ func (e *Engine) handlerOf(routes []route, local bool) fasthttp.RequestHandler {
 	m.HandleOPTIONS = false
 	refuse := func(k kind) fasthttp.RequestHandler {
 		t := e.mount(route{method: "none", allow: anyone, handler: func(*Request) error { return k }}, local)
-		return func(ctx *fasthttp.RequestCtx) { e.serve(ctx, t) }
+		return func(ctx *fasthttp.RequestCtx) { e.serve(ctx, t, nil) }
 	}
 	m.NotFound, m.MethodNotAllowed = refuse(errEndpoint), refuse(errMethod)
+	var fast quick
 	for _, route := range routes {
 		t := e.mount(route, local)
-		m.Handle(t.method, t.path, func(ctx *fasthttp.RequestCtx) { e.serve(ctx, t) })
+		m.Handle(t.method, t.path, func(ctx *fasthttp.RequestCtx) { e.serve(ctx, t, nil) })
+		fast.learn(t)
 	}
 	preflight := e.mount(route{method: "OPTIONS", path: "/", allow: anyone, handler: e.preflight}, local)
 	return func(ctx *fasthttp.RequestCtx) {
 		if ctx.IsOptions() {
-			e.serve(ctx, preflight)
+			e.serve(ctx, preflight, nil)
 			return
 		}
 		if !trimSlash(ctx) {
 			m.NotFound(ctx)
+			return
+		}
+		if t, found := fast.find(ctx); t != nil {
+			e.serve(ctx, t, &found)
 			return
 		}
 		m.Handler(ctx)
@@ -116,8 +122,9 @@ func trimSlash(ctx *fasthttp.RequestCtx) bool {
 // serve is the adapter between HTTP and handlers. What all requests have in
 // common happens here and nowhere else: framing checks, request id, API
 // version, the app and its view, authentication, the error table, panics,
-// metrics and the log.
-func (e *Engine) serve(ctx *fasthttp.RequestCtx, t *mounted) {
+// metrics and the log. found is what stands in the places of the route's
+// parameters; nil: the router tells.
+func (e *Engine) serve(ctx *fasthttp.RequestCtx, t *mounted, found *segments) {
 	began := time.Now()
 	r := requests.Get().(*Request)
 	r.ctx, r.e, r.route, r.local = ctx, e, t, t.local
@@ -127,7 +134,7 @@ func (e *Engine) serve(ctx *fasthttp.RequestCtx, t *mounted) {
 	h.SetCanonical(headerCache, noStore)
 	h.SetCanonical(headerOptions, noSniff)
 	h.SetCanonical(headerRequest, r.id)
-	if err := r.run(t.names); err != nil {
+	if err := r.run(t.names, found); err != nil {
 		r.fail(err)
 	}
 	r.wrap()
@@ -146,7 +153,7 @@ func (e *Engine) serve(ctx *fasthttp.RequestCtx, t *mounted) {
 }
 
 // run does the steps before the handler, then the handler.
-func (r *Request) run(names []string) (err error) {
+func (r *Request) run(names []string, found *segments) (err error) {
 	// Rows may be read in place from a file. When its disk fails, that is the
 	// request's panic.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -170,8 +177,13 @@ func (r *Request) run(names []string) (err error) {
 	}
 	next := 0
 	var malformed error // told only to whom may ask
-	for _, name := range names {
-		raw, _ := r.ctx.UserValue(name).(string)
+	for i, name := range names {
+		var raw string
+		if found != nil {
+			raw = string(found[i])
+		} else {
+			raw, _ = r.ctx.UserValue(name).(string)
+		}
 		value, err := decodeSegment(raw)
 		if name == "kid" {
 			a, ok := r.e.appByKey(value)

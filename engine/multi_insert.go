@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	manyPath  = "/appdata/{kid}/{collection}"
+	manyPath  = listPath
 	maxInsert = 100 // documents of one request
 )
 

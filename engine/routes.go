@@ -69,12 +69,12 @@ func (e *Engine) routes() []route {
 		{"POST", "/rpc/{kid}/{name}/user-email-verification-initiate", bootstrap, e.verifyEmail},
 
 		{"POST", manyPath, withUser, e.createEntity},
-		{"GET", "/appdata/{kid}/{collection}", withUser, e.listEntities},
+		{"GET", listPath, withUser, e.listEntities},
 		{"DELETE", "/appdata/{kid}/{collection}", withUser, e.deleteEntities},
-		{"GET", "/appdata/{kid}/{collection}/_count", withUser, e.countEntities},
+		{"GET", countPath, withUser, e.countEntities},
 		{"POST", "/appdata/{kid}/{collection}/_group", withUser, e.groupEntities},
 		{"GET", "/appdata/{kid}/{collection}/_deltaset", withUser, e.deltaSet},
-		{"GET", "/appdata/{kid}/{collection}/{id}", withUser, e.getEntity},
+		{"GET", onePath, withUser, e.getEntity},
 		{"PUT", "/appdata/{kid}/{collection}/{id}", withUser, e.putEntity},
 		{"DELETE", "/appdata/{kid}/{collection}/{id}", withUser, e.deleteEntity},
 
