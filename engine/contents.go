@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 	"sort"
+	"strings"
 	"sync/atomic"
 
 	"github.com/tidwall/btree"
@@ -281,6 +283,7 @@ type latePiece struct {
 type lateItem struct {
 	before uint32 // position in the base
 	late   acl.Ordinal
+	key    string // what the order puts it by
 }
 
 // fewMost is how many may be outside the piece.
@@ -364,18 +367,17 @@ func (k *contents) extend(seed *lateOrder, of *ordering) *lateOrder {
 				o.bent = append(o.bent, acl.Ordinal(i))
 			}
 		}
-		o.few = append(o.few, lateItem{k.base.before(of, key, e.pos, &scratch), acl.Ordinal(i)})
+		o.few = append(o.few, lateItem{k.base.before(of, key, e.pos, &scratch), acl.Ordinal(i), string(key)})
 	}
 	o.few = slices.DeleteFunc(o.few, func(it lateItem) bool { return k.lateDead.Has(uint32(it.late)) })
-	compare := func(a, b lateItem) int { return k.compareLate(of, a, b) }
-	slices.SortFunc(o.few, compare)
+	slices.SortFunc(o.few, k.compareLate)
 	if len(o.few) > fewMost {
-		o.latePiece, o.few = o.piece(compare), nil
+		o.latePiece, o.few = o.piece(k.compareLate), nil
 		return o
 	}
 	o.behind = make([]int, len(o.few))
 	for j, it := range o.few {
-		o.behind[j], _ = slices.BinarySearchFunc(o.items, it, compare)
+		o.behind[j], _ = slices.BinarySearchFunc(o.items, it, k.compareLate)
 	}
 	return o
 }
@@ -408,9 +410,6 @@ func (o *lateOrder) piece(compare func(a, b lateItem) int) *latePiece {
 	return n
 }
 
-func (k *contents) compareLate(of *ordering, a, b lateItem) int {
-	if a.before != b.before {
-		return int(a.before) - int(b.before)
-	}
-	return of.compare(k.late[a.late].e, k.late[b.late].e)
+func (k *contents) compareLate(a, b lateItem) int {
+	return cmp.Or(cmp.Compare(a.before, b.before), strings.Compare(a.key, b.key), cmp.Compare(k.late[a.late].e.pos, k.late[b.late].e.pos))
 }
