@@ -35,7 +35,7 @@ const (
 	// slower by all it takes.
 	workSlice = 2 * time.Millisecond
 	restNew   = 3
-	restSame  = 7
+	restSame  = 15
 
 	// catchUpMost is how many changes are left to the committer.
 	catchUpMost = 256

@@ -49,6 +49,7 @@ type journal struct {
 	// written to one of its own. Tests watch them.
 	sync    func(*os.File) error
 	syncLog func(name string) error
+	syncer  *syncer // of sync; nil: it is plain
 }
 
 type segment struct {
@@ -208,6 +209,9 @@ func openJournal(dir string, s *journalState) (_ *journal, err error) {
 			err = errors.Join(err, j.close())
 		}
 	}()
+	if s, err := newSyncer(); err == nil {
+		j.syncer, j.sync = s, s.sync
+	}
 	for i := range j.segments {
 		f, err := os.OpenFile(segmentName(dir, i), os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
@@ -347,6 +351,9 @@ func (s *segment) fill(need int64) error {
 
 func (j *journal) close() error {
 	var errs []error
+	if j.syncer != nil {
+		errs = append(errs, j.syncer.close())
+	}
 	for _, s := range j.segments {
 		if s != nil {
 			errs = append(errs, s.f.Close())
