@@ -53,6 +53,12 @@ const (
 // those principals, less what is dead, merged with what is late. It belongs to
 // one goroutine. Walks are pooled: Close gives one back.
 type Walk struct {
+	walk
+	bits page // what is left of the block, from word on; not cleared between walks
+}
+
+// A walk is what of a Walk is made anew for each.
+type walk struct {
 	Scope
 	lists []list
 	words [][]uint64
@@ -61,7 +67,6 @@ type Walk struct {
 	at    uint32   // where the next block begins
 	base  uint32   // where the block in bits begins
 	word  int      // the next word of it to look at
-	bits  page     // what is left of the block, from word on
 	small []uint32 // instead of blocks: what is left
 	few   bool     // small is used
 
@@ -88,9 +93,9 @@ var walks = sync.Pool{New: func() any { return new(Walk) }}
 // NewWalk begins a walk.
 func NewWalk(s Scope) *Walk {
 	w := walks.Get().(*Walk)
-	*w = Walk{
+	w.walk = walk{
 		Scope: s, at: s.From, base: s.From, word: len(w.bits),
-		lists: w.lists[:0], words: w.words[:0], recent: w.recent[:0], chosen: w.chosen[:0], spare: w.spare, bits: w.bits,
+		lists: w.lists[:0], words: w.words[:0], recent: w.recent[:0], chosen: w.chosen[:0], spare: w.spare,
 		next: s.LateFrom,
 	}
 	w.begin()
@@ -102,7 +107,7 @@ func (w *Walk) Close() {
 	clear(w.lists)
 	clear(w.words)
 	clear(w.recent)
-	*w = Walk{lists: w.lists[:0], words: w.words[:0], recent: w.recent[:0], chosen: w.chosen[:0], spare: w.spare[:0]}
+	w.walk = walk{lists: w.lists[:0], words: w.words[:0], recent: w.recent[:0], chosen: w.chosen[:0], spare: w.spare[:0]}
 	walks.Put(w)
 }
 

@@ -10,13 +10,13 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-var parameters []string // of the last path
+var copied []string // the last name in a path
 
 // Allocations are objects and bytes allocated for one request.
 type Allocations struct {
 	Name  string  `json:"name"`
 	All   float64 `json:"all"`   // parsing, routing, handler
-	Path  float64 `json:"path"`  // parsing and the parameters of the path alone
+	Path  float64 `json:"path"`  // parsing and the names in the path alone
 	Bytes float64 `json:"bytes"` // of All
 }
 
@@ -28,9 +28,10 @@ func (a *Allocations) handler() float64 { return max(a.All-a.Path, 0) }
 func (q *query) allocations(s *server) (*Allocations, error) {
 	raw := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: %s\r\n\r\n", q.paths[0], q.asks[0].who.authorization)
 	bare := func(ctx *fasthttp.RequestCtx) {
-		for segment := range bytes.SplitSeq(ctx.URI().PathOriginal(), []byte{'/'}) {
-			if len(segment) > 0 && segment[0] != '_' && string(segment) != "appdata" {
-				parameters = append(parameters[:0], string(segment))
+		_, names, _ := bytes.Cut(ctx.URI().PathOriginal(), []byte(appKey+"/"))
+		for name := range bytes.SplitSeq(names, []byte{'/'}) {
+			if name[0] != '_' {
+				copied = append(copied[:0], string(name))
 			}
 		}
 	}

@@ -334,7 +334,7 @@ func (b *run) showSet(r *SetReport) {
 	b.printf("  q1 at %.0f/s: p50 %.2f p99 %.2f ms; beside %.0f durable writes/s: p50 %.2f p99 %.2f ms (the writes: p50 %.2f p99 %.2f ms)\n",
 		w.Rest.Rate, w.Rest.P50, w.Rest.P99, w.Writes, w.Under.P50, w.Under.P99, w.Write.P50, w.Write.P99)
 	for _, a := range r.Allocs {
-		b.printf("  %-7s %9.1f allocations a request, %.1f of them the parameters of its path; %.0f bytes\n", a.Name, a.All, a.Path, a.Bytes)
+		b.printf("  %-7s %9.1f allocations a request, %.1f of them the names in its path; %.0f bytes\n", a.Name, a.All, a.Path, a.Bytes)
 	}
 	m := r.Memory
 	b.printf("  memory: anonymous %.0f MiB (%.0f before a collection), mapped files %.0f MiB, raw JSON %.0f MiB\n",

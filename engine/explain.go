@@ -86,7 +86,7 @@ func (r *Request) tryPlan(c *collection, p *plan, q *query.Query) []byte {
 	switch {
 	case err != nil:
 	case copied:
-		returned, err = k.page(q.Page, func(int, []byte) error { return nil })
+		_, returned, err = k.appendPage(nil, q.Page)
 	default:
 		err = k.run(p.rest, func(document.Value) error { returned++; return nil })
 	}

@@ -128,6 +128,7 @@ func (e *Engine) serve(ctx *fasthttp.RequestCtx, t *mounted, found *segments) {
 	began := time.Now()
 	r := requests.Get().(*Request)
 	r.ctx, r.e, r.route, r.local = ctx, e, t, t.local
+	r.sent = scanHeader(ctx.Request.Header.RawHeaders())
 	r.id = r.requestID()
 	h := &ctx.Response.Header
 	h.SetContentType(jsonType)
@@ -180,6 +181,13 @@ func (r *Request) run(names []string, found *segments) (err error) {
 	for i, name := range names {
 		var raw string
 		if found != nil {
+			if name == "kid" {
+				// Most keys are as they are written, and need no copy.
+				if a, ok := r.e.appByKey(string(found[i])); ok {
+					r.app = a
+					continue
+				}
+			}
 			raw = string(found[i])
 		} else {
 			raw, _ = r.ctx.UserValue(name).(string)
@@ -223,12 +231,16 @@ func (r *Request) run(names []string, found *segments) (err error) {
 	return r.route.handler(r)
 }
 
-// framing refuses what intermediaries and servers could read differently, and
-// foreign host names where only the loopback interface is served.
-func (r *Request) framing() error {
-	h := &r.ctx.Request.Header
-	lines, folded, encoding, length := 0, false, false, false
-	for raw := h.RawHeaders(); len(raw) > 0; lines++ {
+// A headerScan is what one look at the lines of a request's header tells: what
+// none of them is about needs no further look.
+type headerScan struct {
+	lines, authorizations    int
+	folded, encoding, length bool
+	kinvey                   bool // some are Kinvey's own
+}
+
+func scanHeader(raw []byte) (s headerScan) {
+	for ; len(raw) > 0; s.lines++ {
 		line := raw
 		if end := bytes.IndexByte(raw, '\n'); end >= 0 {
 			line, raw = raw[:end], raw[end+1:]
@@ -240,18 +252,31 @@ func (r *Request) framing() error {
 		}
 		switch line[0] {
 		case ' ', '\t':
-			folded = true
+			s.folded = true
 		case 't', 'T':
-			encoding = encoding || begins(line, "transfer-encoding:")
+			s.encoding = s.encoding || begins(line, "transfer-encoding:")
 		case 'c', 'C':
-			length = length || begins(line, "content-length:")
+			s.length = s.length || begins(line, "content-length:")
+		case 'a', 'A':
+			if begins(line, "authorization:") {
+				s.authorizations++
+			}
+		case 'x', 'X':
+			s.kinvey = s.kinvey || begins(line, "x-kinvey-")
 		}
 	}
-	if folded {
+	return s
+}
+
+// framing refuses what intermediaries and servers could read differently, and
+// foreign host names where only the loopback interface is served.
+func (r *Request) framing() error {
+	h := &r.ctx.Request.Header
+	if r.sent.folded {
 		r.ctx.SetConnectionClose()
 		return fault(errBadRequest, "folded headers are not accepted")
 	}
-	if encoding && length {
+	if r.sent.encoding && r.sent.length {
 		r.ctx.SetConnectionClose()
 		return fault(errBadRequest, "Content-Length together with Transfer-Encoding")
 	}
@@ -259,10 +284,10 @@ func (r *Request) framing() error {
 		r.ctx.SetConnectionClose()
 		return fault(errTooLarge, "a request body has at most %d bytes", most)
 	}
-	if len(h.PeekAll("Authorization")) > 1 {
+	if r.sent.authorizations > 1 {
 		return fault(errBadRequest, "more than one Authorization header")
 	}
-	if lines > 64 {
+	if r.sent.lines > 64 {
 		return fault(errHeaders, "more than 64 headers")
 	}
 	if r.e.config.LoopbackHostsOnly && !r.local && !r.e.config.answersTo(string(r.ctx.Host())) {
@@ -307,7 +332,10 @@ func Loopback(host string) bool {
 // requestID takes over the client's id for this request if it is printable,
 // or makes one.
 func (r *Request) requestID() []byte {
-	id := r.ctx.Request.Header.PeekBytes(headerRequest)
+	var id []byte
+	if r.sent.kinvey {
+		id = r.ctx.Request.Header.PeekBytes(headerRequest)
+	}
 	good := 0 < len(id) && len(id) <= 128
 	for _, c := range id {
 		good = good && ' ' < c && c <= '~'
@@ -321,6 +349,9 @@ func (r *Request) requestID() []byte {
 
 // askedVersion reads the API version header; given is false without one.
 func (r *Request) askedVersion() (version int, given bool, err error) {
+	if !r.sent.kinvey {
+		return 0, false, nil
+	}
 	v := r.ctx.Request.Header.Peek(headerVersion)
 	if len(v) == 0 {
 		return 0, false, nil

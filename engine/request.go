@@ -29,6 +29,7 @@ type Request struct {
 	start   int64  // Unix ms, taken before the view
 	version int    // effective API version
 	local   bool   // came through the administration socket
+	sent    headerScan
 
 	app        *app
 	view       *appState // the app at one moment: permissions and contents of the answer

@@ -157,25 +157,14 @@ func (r *Request) copyPage(c *collection, p *plan, q *query.Query) (bool, error)
 		return true, r.watched(c, p, k, err)
 	}
 	body := r.ctx.Response.SwapBody(nil) // its buffer, with what is there already
-	_, err = k.page(q.Page, func(n int, b []byte) error {
-		switch {
-		case n == maxResults:
-			return errTooMany
-		case len(body)+len(b) > maxResponseBytes:
-			return errTooLong
-		case n > 0:
-			body = append(body, ',')
-		}
-		body = append(body, b...)
-		return nil
-	})
+	body, _, err = k.appendPage(body, q.Page)
 	r.ctx.Response.SwapBody(body)
 	return true, r.watched(c, p, k, err)
 }
 
-// page emits the bodies of a page, with their numbers in it, and returns how
-// many those were.
-func (k *cursor) page(page query.Page, emit func(n int, body []byte) error) (n int, err error) {
+// appendPage appends the bodies of a page with commas between them, and returns
+// how many those were: one more than an answer may have when they are too many.
+func (k *cursor) appendPage(dst []byte, page query.Page) (_ []byte, n int, err error) {
 	k.Skip(page.Skip)
 	var found [pageBatch]acl.Ordinal
 	var bodies [pageBatch][]byte
@@ -184,15 +173,22 @@ func (k *cursor) page(page query.Page, emit func(n int, body []byte) error) (n i
 		if len(some) == 0 {
 			break
 		}
+		if n+len(some) > maxResults {
+			return dst, maxResults + 1, errTooMany
+		}
 		k.rows.bodies(bodies[:], some)
 		for _, b := range bodies[:len(some)] {
-			if err := emit(n, b); err != nil {
-				return n, err
+			if len(dst)+len(b) > maxResponseBytes {
+				return dst, n, errTooLong
 			}
+			if n > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(dst, b...)
 			n++
 		}
 	}
-	return n, k.failed()
+	return dst, n, k.failed()
 }
 
 // counted counts what matches q in a collection.
