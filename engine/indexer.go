@@ -21,6 +21,7 @@ type indexer struct {
 	over sync.WaitGroup
 
 	building atomic.Bool
+	saves    bool // it is the turn of snapshots
 }
 
 const (
@@ -30,12 +31,14 @@ const (
 	rebuildShare = 64
 
 	// The indexer works for workSlice and then rests for a multiple of that. For
-	// an order that queries want it takes a quarter of a core; to keep up with
-	// writes half as much, for it would never rest beside many and they would be
-	// slower by all it takes.
+	// an order that queries want it takes a quarter of a core, and so when it is
+	// farBehind: by so many times the changes that a base is made anew after.
+	// Otherwise it takes a quarter of that to keep up with writes, for it would
+	// never rest beside many and they would be slower by all it takes.
 	workSlice = 2 * time.Millisecond
 	restNew   = 3
 	restSame  = 15
+	farBehind = 4
 
 	// catchUpMost is how many changes are left to the committer.
 	catchUpMost = 256
@@ -76,37 +79,42 @@ func (x *indexer) run() {
 }
 
 // step does what is most urgent, and reports whether there was something.
+// Between two bases snapshots have their turn: where writes never end there is
+// always a base to be made.
 func (x *indexer) step() bool {
 	select {
 	case <-x.quit:
 		return false
 	default:
 	}
+	if x.saves = !x.saves; x.saves && x.save() {
+		return true
+	}
 	var of *app
 	var most *collection
 	now := x.e.now()
 	for _, a := range x.e.apps.Load().byNumber {
 		a.view.Load().collections.Scan(func(_ string, c *collection) bool {
-			if (c.worn(x.e.config.RebuildAfter) || c.reorders(now)) && (most == nil || len(c.rows.late) > len(most.rows.late)) {
+			if (c.worn(x.e.config.RebuildAfter, 1) || c.reorders(now)) && (most == nil || len(c.rows.late) > len(most.rows.late)) {
 				of, most = a, c
 			}
 			return true
 		})
 	}
 	if most == nil {
-		return x.save()
+		return !x.saves && x.save()
 	}
 	_, going := x.rebuild(of, most)
 	return going
 }
 
 // worn tells whether so much has changed that the collection's base should be
-// made anew.
-func (c *collection) worn(after int) bool {
+// made anew, or so many times that.
+func (c *collection) worn(after, times int) bool {
 	if after == 0 {
 		after = max(rebuildLeast, c.rows.base.len()/rebuildShare)
 	}
-	return len(c.rows.late) >= after
+	return len(c.rows.late) >= times*after
 }
 
 // rebuild makes a new base for a collection, puts it in its place and returns
@@ -116,7 +124,7 @@ func (x *indexer) rebuild(a *app, c *collection) (_ *base, going bool) {
 	defer x.building.Store(false)
 	chosen := c.uses.choose(c, x.e.now())
 	p := &spread{quit: x.quit, since: time.Now(), share: restSame}
-	if len(chosen.new) > 0 {
+	if len(chosen.new) > 0 || c.worn(x.e.config.RebuildAfter, farBehind) {
 		p.share = restNew
 	}
 	c.uses.making.Store(&chosen.names)

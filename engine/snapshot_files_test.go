@@ -102,3 +102,40 @@ func readAll(t *testing.T, dir string) map[string]string {
 	}
 	return all
 }
+
+// Rows leave the memory without a snapshot of all that there is: what is written
+// of them is kept, until a start finds that nothing leads there.
+func TestRowsSpillWithoutASnapshot(t *testing.T) {
+	w := newSnapshotWorld(t, seed(t), func(o *options) {
+		o.config.ValueMemory, o.config.SnapshotAfter, o.config.RebuildAfter = 1, 1<<30, 3
+	})
+	put := func(i int) {
+		w.s.want(w.s.do("PUT", fmt.Sprintf("/appdata/%s/things/e%d", kid, i), w.people[0], fmt.Sprintf(`{"n":%d,"text":%q}`, i, strings.Repeat("x", 500))), 201, "")
+	}
+	for i := range 4 {
+		put(i)
+	}
+	w.s.until("written", func() bool { return w.s.metric("postern_snapshots_written_total") == 1 }) // the first always is
+	for i := 4; i < 400; i++ {
+		put(i)
+	}
+	w.s.until("mapped", func() bool { return w.s.metric("postern_rows_mapped_bytes") > 150_000 })
+	if n := w.s.metric("postern_snapshots_written_total"); n != 1 {
+		t.Errorf("%d snapshots written, want 1", n)
+	}
+	w.same(3)
+	w.s.stop()
+	spilled := slices.DeleteFunc(filesIn(t, w.dir), func(name string) bool {
+		return strings.HasSuffix(name, ".base") || strings.HasSuffix(name, "-1.rows") // the snapshot
+	})
+	if len(spilled) == 0 {
+		t.Errorf("files %q: no rows but those of the snapshot", filesIn(t, w.dir))
+	}
+	w.open()
+	w.same(3)
+	for _, name := range filesIn(t, w.dir) {
+		if slices.Contains(spilled, name) {
+			t.Errorf("%s is still there", name)
+		}
+	}
+}

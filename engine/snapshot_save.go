@@ -108,14 +108,7 @@ func (x *indexer) snapshot(a *app, c *collection) bool {
 			return going
 		}
 	}
-	p := &spread{quit: x.quit, since: time.Now()}
-	id := snapshotID{a.number, c.number}
-	placed, err := x.e.snapshots.write(id, b, c, in.at, func() error {
-		if p.rest(); p.stopped {
-			return errStopped // there will be one of the last state
-		}
-		return nil
-	})
+	placed, err := x.e.snapshots.write(snapshotID{a.number, c.number}, b, c, in.at, x.pace())
 	if errors.Is(err, errStopped) {
 		return false
 	}
@@ -125,6 +118,18 @@ func (x *indexer) snapshot(a *app, c *collection) bool {
 	}
 	x.e.config.Logger.Info("snapshot written", "app", a.key, "collection", c.name, "entities", b.len(), "seq", in.at.seq, "ms", time.Since(began).Milliseconds())
 	return x.place(a, c, b, placed)
+}
+
+// pace returns what is called often while something is written in the
+// background.
+func (x *indexer) pace() func() error {
+	p := &spread{quit: x.quit, since: time.Now(), share: restNew}
+	return func() error {
+		if p.rest(); p.stopped {
+			return errStopped // there will be a snapshot of the last state
+		}
+		return nil
+	}
 }
 
 // unwritten notes that there is no snapshot of a base. It is not tried again
@@ -167,7 +172,7 @@ func (s *snapshots) share(id snapshotID) int {
 }
 
 // spill brings rows that are beyond Config.ValueMemory out of memory, of the
-// collection that has most there. What is in no file yet needs a snapshot.
+// collection that has most there. What is in no file yet is written to one.
 func (x *indexer) spill() bool {
 	s := x.e.snapshots
 	if !canMap {
@@ -186,11 +191,19 @@ func (x *indexer) spill() bool {
 		return false
 	}
 	b := most.rows.base
-	if _, unfiled, _ := b.rows.heap(); unfiled > 0 {
-		return x.snapshot(of, most)
-	}
 	placed := *b
 	most.saved.failed = b // once is enough for a base
+	if _, unfiled, _ := b.rows.heap(); unfiled > 0 {
+		var err error
+		placed.rows, err = s.spill(snapshotID{of.number, most.number}, b, x.pace())
+		if errors.Is(err, errStopped) {
+			return false
+		}
+		if err != nil {
+			s.unwritten(of, most, b, err)
+			return true
+		}
+	}
 	return x.place(of, most, b, &placed)
 }
 

@@ -93,6 +93,38 @@ func newSnapshots(e *Engine) *snapshots {
 	return s
 }
 
+// spill writes the rows of a collection that are in memory only, and returns
+// them with their places. The files are kept beside its snapshot until there is
+// the next one.
+func (s *snapshots) spill(id snapshotID, b *base, rest func() error) (_ packed, err error) {
+	if err := s.room(b); err != nil {
+		return b.rows, err
+	}
+	s.mu.Lock()
+	files := slices.Clone(s.files[id])
+	s.mu.Unlock()
+	rows, err := s.writeRows(id, b.rows, rest)
+	if err != nil {
+		s.forgetBusy()
+		return rows, err
+	}
+	for _, p := range rows.places {
+		if name := id.rowsName(p.file.number); !slices.Contains(files, name) {
+			files = append(files, name)
+		}
+	}
+	s.keep(id, files)
+	return rows, nil
+}
+
+// forgetBusy removes what was being written.
+func (s *snapshots) forgetBusy() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy = nil
+	s.sweepLocked()
+}
+
 // keep says which files are the snapshot of a collection, and removes the others.
 func (s *snapshots) keep(id snapshotID, files []string) {
 	s.mu.Lock()
@@ -163,10 +195,7 @@ func (s *snapshots) write(id snapshotID, b *base, c *collection, at position, re
 	files := []string{id.baseName()}
 	defer func() {
 		if err != nil {
-			s.mu.Lock()
-			s.busy = nil
-			s.sweepLocked()
-			s.mu.Unlock()
+			s.forgetBusy()
 		}
 	}()
 	if placed.rows, err = s.writeRows(id, b.rows, rest); err != nil {

@@ -148,7 +148,7 @@ func (s *appState) freeze(after int) (stale bool) {
 	for c := range s.owned {
 		c.rows.freeze()
 		c.counted = c.check
-		stale = stale || c.worn(after) || c.uses.want.Load()
+		stale = stale || c.worn(after, 1) || c.uses.want.Load()
 	}
 	s.owned, s.loading = nil, false
 	return stale
