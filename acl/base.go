@@ -62,6 +62,7 @@ type Builder struct {
 	named   []uint32 // numbers of principals
 	flags   []uint8
 	scratch []Principal
+	pause   func() // called often while it works
 }
 
 // What a Builder notes about an entity.
@@ -73,7 +74,16 @@ const (
 
 // NewBuilder returns a Builder with room for n entities.
 func NewBuilder(n int) *Builder {
-	return &Builder{base: &Base{number: map[Principal]uint32{}}, ends: make([]uint32, 0, n), flags: make([]uint8, 0, n)}
+	return &Builder{base: &Base{number: map[Principal]uint32{}}, ends: make([]uint32, 0, n), flags: make([]uint8, 0, n), pause: func() {}}
+}
+
+// pauseEach is of how many steps that are short one calls pause.
+const pauseEach = 64
+
+func (b *Builder) step(i int) {
+	if i%pauseEach == 0 {
+		b.pause()
+	}
 }
 
 // Add adds the next entity. A nil ACL is an entity that nobody is to see, not
@@ -101,6 +111,7 @@ func (b *Builder) Add(a *ACL) {
 // used with: it knows the names that b knows.
 func (b *Builder) Next(n int) *Builder {
 	next := NewBuilder(n)
+	next.pause = b.pause
 	next.base.number, next.base.names = maps.Clone(b.base.number), slices.Clone(b.base.names)
 	next.named = make([]uint32, 0, len(b.named))
 	return next
@@ -146,11 +157,12 @@ func (b *Builder) Base() *Base {
 func (b *Builder) forget() {
 	used := make([]bool, len(b.base.names))
 	n := 0
-	for _, k := range b.named {
+	for i, k := range b.named {
 		if !used[k] {
 			used[k] = true
 			n++
 		}
+		b.step(i)
 	}
 	if n > len(used)*3/4 {
 		return
@@ -164,6 +176,7 @@ func (b *Builder) forget() {
 	}
 	for i, k := range b.named {
 		b.named[i] = to[k]
+		b.step(i)
 	}
 }
 
@@ -171,8 +184,9 @@ func (b *Builder) forget() {
 func (b *Builder) order(perm []Ordinal) *Ordering {
 	n := len(b.flags)
 	o := &Ordering{base: b.base, perm: perm, from: make([]uint32, len(b.base.names)+1), size: len(b.named)}
-	for _, k := range b.named {
+	for i, k := range b.named {
 		o.from[k+1]++
+		b.step(i)
 	}
 	o.dense = map[uint32][]uint64{}
 	for k := range b.base.names {
@@ -207,6 +221,7 @@ func (b *Builder) order(perm []Ordinal) *Ordering {
 				sets[s].add(p, n)
 			}
 		}
+		b.pause()
 	}
 	o.all, o.on, o.open = sets[0].set(n), sets[1].set(n), sets[2].set(n)
 	return o
@@ -258,16 +273,27 @@ func (b *Base) Natural() *Ordering { return b.natural }
 
 // Grants returns a Builder that holds what the Base was built from, so that it
 // can be told again in another order or to another Builder. Nothing may be
-// added to it. It is O(grants).
-func (b *Base) Grants() *Builder { return b.natural.grants() }
+// added to it. It is O(grants). pause is called often, by what is made with the
+// Builder as well, so that the work can be spread; nil: it is not.
+func (b *Base) Grants(pause func()) *Builder {
+	if pause == nil {
+		pause = func() {}
+	}
+	return b.natural.grants(pause)
+}
 
-func (o *Ordering) grants() *Builder {
+func (o *Ordering) grants(pause func()) *Builder {
 	b := o.base
-	g := &Builder{base: b, flags: make([]uint8, b.n), ends: make([]uint32, b.n)}
+	g := &Builder{base: b, flags: make([]uint8, b.n), ends: make([]uint32, b.n), pause: pause}
 	each := func(fn func(k uint32, p uint32)) {
+		n := 0
 		for k := range b.names {
 			k := uint32(k)
-			o.set(k).each(b.n, func(p uint32) { fn(k, uint32(o.Ordinal(p))) })
+			o.set(k).each(b.n, func(p uint32) {
+				fn(k, uint32(o.Ordinal(p)))
+				n++
+				g.step(n)
+			})
 		}
 	}
 	each(func(_, p uint32) { g.ends[p]++ })
@@ -294,7 +320,7 @@ func (o *Ordering) grants() *Builder {
 // entity, nil for one that nobody is to see, and false for one that does not
 // count any more.
 func (o *Ordering) Diff(what func(Ordinal) (*ACL, bool)) string {
-	g, want := o.grants(), NewBuilder(o.base.n)
+	g, want := o.grants(func() {}), NewBuilder(o.base.n)
 	for i := range Ordinal(o.base.n) {
 		if o.Ordinal(o.Position(i)) != i {
 			return fmt.Sprintf("entity %d is not at its position", i)

@@ -49,7 +49,7 @@ func benchScope(b *testing.B, shuffled bool) Scope {
 		for i, at := range rand.New(rand.NewPCG(3, 4)).Perm(len(perm)) {
 			perm[i] = Ordinal(at)
 		}
-		order = base.Grants().Order(perm)
+		order = base.Grants(nil).Order(perm)
 	}
 	s := Scope{Who: p, Level: Private, Order: order, To: uint32(len(acls))}
 	w := NewWalk(s)

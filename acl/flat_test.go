@@ -56,7 +56,7 @@ func TestFlatRefuses(t *testing.T) {
 		for p, i := range r.Perm(300) {
 			perm[p] = Ordinal(i)
 		}
-		f := base.Flat([]*Ordering{base.Natural(), base.Grants().Order(perm)})
+		f := base.Flat([]*Ordering{base.Natural(), base.Grants(nil).Order(perm)})
 		for i := range f.Orders { // its own arrays
 			o := &f.Orders[i]
 			o.Perm, o.From, o.Arena = slices.Clone(o.Perm), slices.Clone(o.From), slices.Clone(o.Arena)
@@ -147,7 +147,7 @@ func FuzzFlat(f *testing.F) {
 					k.Close()
 				}
 			}
-			o.grants()
+			o.grants(func() {})
 		}
 	})
 }

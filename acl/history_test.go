@@ -130,7 +130,7 @@ func (h history) rebuilt() history {
 	n := history{at: slices.Clone(h.at), recent: new(Recent)}
 	b, old := NewBuilder(0), (*Builder)(nil)
 	if h.orders[0] != nil {
-		old = h.orders[0].base.Grants()
+		old = h.orders[0].base.Grants(nil)
 		b = old.Next(len(h.rows))
 	}
 	for i, was := range h.at {
@@ -152,7 +152,7 @@ func (h history) rebuilt() history {
 	}
 	slices.SortFunc(perm, func(a, b Ordinal) int { return n.compare(1, a, b) })
 	base := b.Base()
-	n.orders = [2]*Ordering{base.Natural(), base.Grants().Order(perm)}
+	n.orders = [2]*Ordering{base.Natural(), base.Grants(nil).Order(perm)}
 	return n
 }
 

@@ -350,6 +350,14 @@ func (k *contents) sorted(order int) *lateOrder {
 	return done
 }
 
+// sortLate sorts what is late in all orders, so that no reader has to.
+func (k *contents) sortLate(rest func()) {
+	for order := range k.base.orders {
+		k.sorted(order)
+		rest()
+	}
+}
+
 // extend sorts what has come since seed and adds it.
 func (k *contents) extend(seed *lateOrder, of *ordering) *lateOrder {
 	o := &lateOrder{rows: k.late, dead: k.lateDead, latePiece: seed.latePiece, bent: slices.Clip(seed.bent)}

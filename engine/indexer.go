@@ -35,7 +35,7 @@ const (
 	// farBehind: by so many times the changes that a base is made anew after.
 	// Otherwise it takes a quarter of that to keep up with writes, for it would
 	// never rest beside many and they would be slower by all it takes.
-	workSlice = 2 * time.Millisecond
+	workSlice = 500 * time.Microsecond
 	restNew   = 3
 	restSame  = 15
 	farBehind = 4
@@ -136,6 +136,7 @@ func (x *indexer) rebuild(a *app, c *collection) (_ *base, going bool) {
 	}
 	next, upTo := now.rows.onto(b, c.rows), len(now.rows.late)
 	next.freeze()
+	next.sortLate(p.rest)
 	for {
 		if p.stopped {
 			return nil, false
@@ -149,6 +150,7 @@ func (x *indexer) rebuild(a *app, c *collection) (_ *base, going bool) {
 		}
 		next.follow(now.rows, upTo)
 		next.freeze()
+		next.sortLate(p.rest)
 		upTo = len(now.rows.late)
 	}
 	in := &rebase{app: a, number: c.number, from: c.rows.base, next: next, upTo: upTo}

@@ -45,7 +45,7 @@ func (k *contents) load() {
 	}
 	b.finish(grants, func() {})
 	o := b.order(byID, func() {})
-	o.sets = b.acl.Grants().Order(o.perm)
+	o.sets = b.acl.Grants(nil).Order(o.perm)
 	b.orders = append(b.orders, o)
 	*k = *newContents()
 	k.base, k.live = b, len(order)
@@ -85,7 +85,7 @@ var emptyBase = func() *base {
 	b := new(base)
 	b.finish(acl.NewBuilder(0), func() {})
 	o := b.order(byID, func() {})
-	o.sets = b.acl.Grants().Order(o.perm)
+	o.sets = b.acl.Grants(nil).Order(o.perm)
 	b.orders = append(b.orders, o)
 	return b
 }()

@@ -18,7 +18,7 @@ func (k *contents) rebuild(sorts []query.Sort, pause func()) *base {
 	n, many := k.base.len(), k.live
 	b := &base{rows: packed{at: make([]uint64, 0, many)}}
 	repack := b.keepChunks(k)
-	old := k.base.acl.Grants()
+	old := k.base.acl.Grants(pause)
 	grants := old.Next(many)
 	to := make([]acl.Ordinal, n+len(k.late)) // ordinal in k -> in b
 	k.merged(0, func(i acl.Ordinal) bool {
@@ -47,7 +47,7 @@ func (k *contents) rebuild(sorts []query.Sort, pause func()) *base {
 	if len(sorts) == 0 {
 		return b
 	}
-	again := b.acl.Grants()
+	again := b.acl.Grants(pause)
 	for _, s := range sorts {
 		known := slices.IndexFunc(k.base.orders, func(o *ordering) bool { return o.name == s.Name() })
 		var o *ordering
