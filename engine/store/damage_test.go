@@ -31,22 +31,41 @@ type imageFile struct {
 
 func takeImage(t testing.TB, dir string) image {
 	t.Helper()
-	im := image{}
+	// Of an open database again, when a log has become a table meanwhile: the
+	// files are to be those of one moment.
+	for range 100 {
+		im := image{}
+		for _, name := range fileNames(t, dir) {
+			b, err := os.ReadFile(filepath.Join(dir, name))
+			if errors.Is(err, os.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			im[name] = imageFile{bytes.Clone(bytes.TrimRight(b, "\x00")), int64(len(b))}
+		}
+		if slices.Equal(fileNames(t, dir), im.names("")) {
+			return im
+		}
+	}
+	t.Fatal("the files of the database never stay")
+	return nil
+}
+
+// fileNames names the files in a directory, in order.
+func fileNames(t testing.TB, dir string) (names []string) {
+	t.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if e.IsDir() {
-			continue
+		if !e.IsDir() {
+			names = append(names, e.Name())
 		}
-		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		im[e.Name()] = imageFile{bytes.Clone(bytes.TrimRight(b, "\x00")), int64(len(b))}
 	}
-	return im
+	return names
 }
 
 func (im image) restore(t testing.TB) string {
