@@ -347,7 +347,7 @@ func (w *Walk) Next(buf []Ordinal) int {
 			buf[n] = w.Order.Ordinal(p)
 			w.small = w.small[1:]
 		case ok:
-			n += w.word64(buf[n:])
+			n += w.takeWord(buf[n:])
 			continue
 		default:
 			return n
@@ -357,9 +357,9 @@ func (w *Walk) Next(buf []Ordinal) int {
 	return n
 }
 
-// word64 fills buf with what is left of the word where the next position is, up
+// takeWord fills buf with what is left of the word where the next position is, up
 // to the next late one, and returns how many: at least one.
-func (w *Walk) word64(buf []Ordinal) int {
+func (w *Walk) takeWord(buf []Ordinal) int {
 	limit := w.To
 	if !w.lateNone {
 		limit = min(limit, w.late)
