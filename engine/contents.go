@@ -2,12 +2,11 @@ package engine
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
 	"sync/atomic"
-
-	"github.com/tidwall/btree"
 
 	"postern/acl"
 )
@@ -31,12 +30,13 @@ type contents struct {
 	lateDead *acl.Dead
 	orders   []*lateCache // of late, for each of the base's orders
 	recent   *acl.Recent  // of late, shared by all contents on this base
-	ids      *btree.Map[string, acl.Ordinal]
+	ids      *lateIDs     // of late, as far as it is published
 	live     int
 
 	// Of a draft: how much of late was there before it, and what is not yet in
-	// dead and lateDead.
+	// ids, dead and lateDead.
 	from               int
+	fresh              map[string]int // the rows of late that ids does not have
 	killed, killedLate []uint32
 
 	loading *loader // instead of all this, while the store is loaded
@@ -50,11 +50,11 @@ type lateRow struct {
 	listed bool
 }
 
-// noOrdinal stands in ids for an entity that was removed.
+// noOrdinal stands for an entity that there is not.
 const noOrdinal = ^acl.Ordinal(0)
 
 func newContents() *contents {
-	k := &contents{base: emptyBase, recent: new(acl.Recent), ids: btree.NewMap[string, acl.Ordinal](8)} // small nodes: copying one is what a change costs
+	k := &contents{base: emptyBase, recent: new(acl.Recent), ids: new(lateIDs)}
 	k.forOrders()
 	return k
 }
@@ -75,7 +75,7 @@ func (k *contents) forOrders() {
 // draft returns contents that may be changed while k is being read.
 func (k *contents) draft() *contents {
 	n := *k
-	n.ids = k.ids.Copy()
+	n.fresh = maps.Clone(k.fresh)
 	n.from = len(k.late)
 	return &n
 }
@@ -106,7 +106,8 @@ func (k *contents) freeze() {
 			k.recent.Add(nil)
 		}
 	}
-	k.killed, k.killedLate = nil, nil
+	k.ids = k.ids.with(k.late)
+	k.fresh, k.killed, k.killedLate = nil, nil, nil
 	orders := make([]*lateCache, len(k.orders))
 	for i, c := range k.orders {
 		orders[i] = &lateCache{seed: c.newest()}
@@ -116,8 +117,12 @@ func (k *contents) freeze() {
 
 // ordinal finds an entity.
 func (k *contents) ordinal(id string) (acl.Ordinal, bool) {
-	if i, ok := k.ids.Get(id); ok {
-		return i, i != noOrdinal
+	row, ok := k.fresh[id]
+	if !ok {
+		row, ok = k.ids.find(k.late, id)
+	}
+	if ok {
+		return acl.Ordinal(k.base.len() + row), k.late[row].e != nil
 	}
 	return k.base.find(id)
 }
@@ -199,14 +204,14 @@ func (k *contents) replace(id string, e *entity, listed bool) {
 			k.killedLate = append(k.killedLate, uint32(old-n))
 		}
 	}
-	place := acl.Ordinal(len(k.late))
-	k.late = append(k.late, lateRow{id, e, listed && e != nil})
-	if e == nil {
-		k.ids.Set(id, noOrdinal)
-		return
+	if k.fresh == nil {
+		k.fresh = map[string]int{}
 	}
-	k.live++
-	k.ids.Set(id, n+place)
+	k.fresh[id] = len(k.late)
+	k.late = append(k.late, lateRow{id, e, listed && e != nil})
+	if e != nil {
+		k.live++
+	}
 }
 
 // list says whether anybody is to see an entity in lists.

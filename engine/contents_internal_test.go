@@ -57,7 +57,7 @@ func TestLateOrders(t *testing.T) {
 			k.freeze()
 			if round == 20 || r.IntN(25) == 0 {
 				b := k.rebuild([]query.Sort{byID, byN}, func() {})
-				k = k.onto(b, k)
+				k = k.onto(b)
 				k.freeze()
 			}
 			for order := range k.base.orders {

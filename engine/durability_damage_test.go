@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -265,7 +266,9 @@ func TestCheckNamesDamageInMemory(t *testing.T) {
 			n.row[len(n.row)-3] ^= 1
 			c.rows.late[lateOf(c, "one")].e = &n
 		}, `entity "one" differs from the store (I2)`},
-		"a position is lost": {func(c *collection, _ *appState) { c.rows.ids.Set("two", 0) }, "is not at its position"},
+		"a position is lost": {func(c *collection, _ *appState) {
+			c.rows.ids = new(lateIDs).with(slices.Repeat([]lateRow{{id: "x"}}, len(c.rows.late)))
+		}, "is not at its position"},
 		"a session lives on": {func(_ *collection, s *appState) {
 			s.sessions.Set("x", &session{sessionRow: sessionRow{User: "id-bob"}})
 		}, "users or sessions differ"},

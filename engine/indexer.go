@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,8 +41,10 @@ const (
 	restSame  = 15
 	farBehind = 4
 
-	// catchUpMost is how many changes are left to the committer.
-	catchUpMost = 256
+	// catchUpMost is how many changes are left to the committer where it goes by
+	// the indexer, which follows so many at once.
+	catchUpMost  = 256
+	followAtOnce = 4096
 )
 
 func newIndexer(e *Engine) *indexer {
@@ -130,28 +133,16 @@ func (x *indexer) rebuild(a *app, c *collection) (_ *base, going bool) {
 	c.uses.making.Store(&chosen.names)
 	defer c.uses.making.Store(nil)
 	b := c.rows.rebuild(chosen.sorts, p.pause)
-	now := a.view.Load().byNumberOrNil(c.number)
-	if now == nil || now.rows.base != c.rows.base {
-		return nil, true // dropped, or loaded anew
-	}
-	next, upTo := now.rows.onto(b, c.rows), len(now.rows.late)
-	next.freeze()
-	next.sortLate(p.rest)
-	for {
-		if p.stopped {
-			return nil, false
-		}
-		now = a.view.Load().byNumberOrNil(c.number)
+	next, upTo := c.rows.onto(b), len(c.rows.late)
+	going = x.catchUp(next, &upTo, p, func() *contents {
+		now := a.view.Load().byNumberOrNil(c.number)
 		if now == nil || now.rows.base != c.rows.base {
-			return nil, true
+			return nil // dropped, or loaded anew
 		}
-		if len(now.rows.late)-upTo <= catchUpMost {
-			break
-		}
-		next.follow(now.rows, upTo)
-		next.freeze()
-		next.sortLate(p.rest)
-		upTo = len(now.rows.late)
+		return now.rows
+	})
+	if !going || upTo < 0 {
+		return nil, going
 	}
 	in := &rebase{app: a, number: c.number, from: c.rows.base, next: next, upTo: upTo}
 	if err := x.e.committer.submit(a, in); err != nil {
@@ -165,6 +156,39 @@ func (x *indexer) rebuild(a *app, c *collection) (_ *base, going bool) {
 		x.e.metrics.displaced.Inc()
 	}
 	return b, true
+}
+
+// catchUp brings into next what has come to the old contents since upTo, which it
+// moves on, until there is little left for the committer to do. That is less with
+// each round, unless writes come as fast as they are followed: then what a round
+// takes is left, so that a base is made however busy the collection is. now
+// returns what the old contents have become, nil when they have no place any
+// more, on which upTo is -1. It reports false when it was stopped.
+func (x *indexer) catchUp(next *contents, upTo *int, p *spread, now func() *contents) bool {
+	rest := p.rest
+	for before := math.MaxInt; ; {
+		if p.stopped {
+			return false
+		}
+		k := now()
+		if k == nil {
+			*upTo = -1
+			return true
+		}
+		left := len(k.late) - *upTo
+		if left <= catchUpMost || left > before/2 {
+			return true
+		}
+		for before = left; left > 0; left = len(k.late) - *upTo {
+			some := min(left, followAtOnce)
+			next.follow(k, *upTo, *upTo+some)
+			next.freeze()
+			*upTo += some
+			p.rest()
+		}
+		next.sortLate(rest)
+		rest = func() {} // what comes in a rest makes the next round longer
+	}
 }
 
 // byNumberOrNil finds a collection by its number.
@@ -234,7 +258,7 @@ func (in *rebase) plan(d *draft) ([]store.Op, error) {
 		return nil, nil
 	}
 	next := in.next.draft()
-	next.follow(c.rows, in.upTo)
+	next.follow(c.rows, in.upTo, len(c.rows.late))
 	if next.live != c.rows.live {
 		return nil, fmt.Errorf("the new base holds %d entities, the old one %d", next.live, c.rows.live)
 	}

@@ -37,7 +37,7 @@ func planned(t *testing.T, level acl.Level, names []string, each func(add func(m
 		}
 		sorts = append(sorts, s)
 	}
-	c.rows = c.rows.onto(c.rows.rebuild(sorts, func() {}), c.rows)
+	c.rows = c.rows.onto(c.rows.rebuild(sorts, func() {}))
 	c.rows.freeze()
 	return c
 }

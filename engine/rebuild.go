@@ -182,19 +182,17 @@ func (b *base) order(s query.Sort, pause func()) *ordering {
 	return o
 }
 
-// onto returns contents that hold on b, a rebuild of from, what k holds, which
-// has come from from. They are a draft.
-func (k *contents) onto(b *base, from *contents) *contents {
+// onto returns contents that hold what is in b, a rebuild of k. They are a draft.
+func (k *contents) onto(b *base) *contents {
 	n := newContents()
 	n.base, n.live = b, b.len()
 	n.forOrders()
-	n.follow(k, len(from.late))
 	return n
 }
 
-// follow brings into a draft what k has from a place in late on.
-func (k *contents) follow(other *contents, from int) {
-	for _, r := range other.late[from:] {
+// follow brings into a draft the rows of other's late that are in a range.
+func (k *contents) follow(other *contents, from, to int) {
+	for _, r := range other.late[from:to] {
 		k.replace(r.id, r.e, r.listed)
 	}
 }
