@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"unsafe"
 )
 
 // The journal makes commits durable: what is committed is one frame, written
@@ -25,16 +26,21 @@ import (
 //	magic (4), length of the body (4), number (8), Seq (8), CRC32C (4) of all
 //	that and the body; the body: for each write the length of the key (2), the
 //	length of the value plus one or 0 for a deletion (4), key, value; zeros to
-//	a multiple of 64
+//	a multiple of 4096
+//
+// So no frame shares a block of the disk with another one, and what is torn in a
+// crash is never part of a frame that was acknowledged. Where the system can, a
+// frame is written past the kernel's memory and synced in one call (syncer).
 //
 // Numbers go up by one, through both segments and for the life of the
 // directory, so a frame that is left from an earlier use of its segment is
 // known by its number, and a damaged frame by the frames that follow it: only
 // the last one can have been torn by a crash, for it alone was not synced.
 const (
-	journalMagic   = "PJF1"
+	journalMagic   = "PJF2"
 	frameHeader    = 28
-	frameAlign     = 64
+	frameAlign     = directAlign
+	directAlign    = 4096
 	segmentBytes   = 32 << 20
 	segmentAhead   = 1 << 20 // how much more of a segment is filled at once
 	frameWriteHead = 6
@@ -50,10 +56,12 @@ type journal struct {
 	sync    func(*os.File) error
 	syncLog func(name string) error
 	syncer  *syncer // of sync; nil: it is plain
+	direct  bool    // frames are written by the syncer
 }
 
 type segment struct {
 	f      *os.File
+	past   *os.File // the same, past the kernel's memory; nil: not to be had
 	at     int64    // where the next frame goes
 	filled int64    // so much of the file has its blocks
 	behind []string // logs of Badger that held what is in it when it was full
@@ -221,7 +229,14 @@ func openJournal(dir string, s *journalState) (_ *journal, err error) {
 		if j.segments[i].filled, err = f.Seek(0, io.SeekEnd); err != nil {
 			return nil, err
 		}
+		if j.syncer == nil {
+			continue
+		}
+		if j.segments[i].past, err = openDirect(segmentName(dir, i)); err != nil {
+			j.segments[i].past = nil // the file system has no such thing
+		}
 	}
+	j.direct = j.segments[0].past != nil && j.segments[1].past != nil
 	j.active = s.newer
 	if err := j.giveUp(); err != nil {
 		return nil, err
@@ -250,11 +265,7 @@ func (j *journal) giveUp() error {
 
 // fits reports whether the active segment has room for writes.
 func (j *journal) fits(writes []write) bool {
-	size := 0
-	for _, w := range writes {
-		size += frameWriteHead + len(w.key) + len(w.sealed)
-	}
-	return j.segments[j.active].at+int64(frameBytes(size)) <= segmentBytes
+	return j.segments[j.active].at+int64(frameBytes(bodyBytes(writes))) <= segmentBytes
 }
 
 // turn makes the other segment the active one. All that is in the active one
@@ -297,7 +308,7 @@ func syncFile(name string) error {
 // append makes writes durable. They must fit. After an error it is not known
 // whether they are.
 func (j *journal) append(at Seq, writes []write) error {
-	b := append(j.buf[:0], journalMagic...)
+	b := append(j.room(frameBytes(bodyBytes(writes))), journalMagic...)
 	b = append(b, zeros[:frameHeader-len(journalMagic)]...)
 	for _, w := range writes {
 		b = binary.BigEndian.AppendUint16(b, uint16(len(w.key)))
@@ -315,15 +326,8 @@ func (j *journal) append(at Seq, writes []write) error {
 	binary.BigEndian.PutUint64(b[16:], uint64(at))
 	binary.BigEndian.PutUint32(b[24:], frameSum(b[:24], b[frameHeader:]))
 	b = append(b, zeros[:frameBytes(size)-len(b)]...)
-	j.buf = b
 	s := j.segments[j.active]
-	if err := s.fill(s.at + int64(len(b))); err != nil {
-		return err
-	}
-	if _, err := s.f.WriteAt(b, s.at); err != nil {
-		return err
-	}
-	if err := j.sync(s.f); err != nil {
+	if err := j.put(s, b); err != nil {
 		return err
 	}
 	s.at += int64(len(b))
@@ -331,22 +335,67 @@ func (j *journal) append(at Seq, writes []write) error {
 	return nil
 }
 
+// put writes b where the next frame of a segment goes, and makes it durable.
+func (j *journal) put(s *segment, b []byte) error {
+	more, err := s.fill(s.at + int64(len(b)))
+	if err != nil {
+		return err
+	}
+	if j.direct {
+		if more {
+			// The blocks are given when the zeros go to the disk.
+			if err := j.sync(s.f); err != nil {
+				return err
+			}
+		}
+		if begun, err := j.syncer.write(s.past, b, s.at); begun || err != nil {
+			return err
+		}
+		j.direct = false
+	}
+	if _, err := s.f.WriteAt(b, s.at); err != nil {
+		return err
+	}
+	return j.sync(s.f)
+}
+
+// room returns an empty buffer for so many bytes, aligned for a direct write. It
+// is used again by the next call.
+func (j *journal) room(size int) []byte {
+	if cap(j.buf) < size {
+		b := make([]byte, size+size/4+directAlign)
+		if over := int(uintptr(unsafe.Pointer(unsafe.SliceData(b))) % directAlign); over > 0 {
+			b = b[directAlign-over:]
+		}
+		j.buf = b[:0]
+	}
+	return j.buf
+}
+
+// bodyBytes is the size of the body of a frame.
+func bodyBytes(writes []write) int {
+	size := 0
+	for _, w := range writes {
+		size += frameWriteHead + len(w.key) + len(w.sealed)
+	}
+	return size
+}
+
 var zeros [segmentAhead]byte
 
 // fill gives the file its blocks, up to need at least, and some more, so that
-// the next syncs need not note new ones.
-func (s *segment) fill(need int64) error {
-	if need <= s.filled {
-		return nil
-	}
+// the next syncs need not note new ones. It reports whether there were any to be
+// given.
+func (s *segment) fill(need int64) (more bool, err error) {
 	for s.filled < need {
 		n, err := s.f.WriteAt(zeros[:min(len(zeros), int(segmentBytes-s.filled))], s.filled)
 		if err != nil {
-			return err
+			return true, err
 		}
 		s.filled += int64(n)
+		more = true
 	}
-	return nil
+	return more, nil
 }
 
 func (j *journal) close() error {
@@ -357,6 +406,9 @@ func (j *journal) close() error {
 	for _, s := range j.segments {
 		if s != nil {
 			errs = append(errs, s.f.Close())
+			if s.past != nil {
+				errs = append(errs, s.past.Close())
+			}
 		}
 	}
 	return errors.Join(errs...)

@@ -146,6 +146,7 @@ func TestAppendSyncs(t *testing.T) {
 	b := mustOpen(t, t.TempDir())
 	defer b.Close()
 	j := b.rows.journal
+	j.direct = false // what is written so is TestDirectWrites
 	synced := int64(0)
 	j.sync = func(f *os.File) error {
 		st, err := f.Stat()

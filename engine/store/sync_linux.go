@@ -32,21 +32,24 @@ type syncer struct {
 
 // An iocb is the kernel's struct iocb as little-endian machines have it.
 type iocb struct {
-	_       uint64 // data
-	_       uint32 // key
-	_       uint32 // flags of reads and writes
-	opcode  uint16
-	_       int16 // priority
-	file    uint32
-	_       [2]uint64 // buffer and its size
-	_       int64     // offset
-	_       uint64
-	flags   uint32
-	eventFD uint32
+	_          uint64 // data
+	_          uint32 // key
+	writeFlags uint32
+	opcode     uint16
+	_          int16 // priority
+	file       uint32
+	buffer     uintptr
+	size       uint64
+	offset     int64
+	_          uint64
+	flags      uint32
+	eventFD    uint32
 }
 
 const (
+	opWrite       = 1 // IOCB_CMD_PWRITE
 	opFDSync      = 3 // IOCB_CMD_FDSYNC
+	flagDSync     = 2 // RWF_DSYNC: the write is done when it is durable
 	flagOfEventFD = 1 // IOCB_FLAG_RESFD
 )
 
@@ -74,19 +77,57 @@ func newSyncer() (*syncer, error) {
 
 // sync makes the contents of f durable.
 func (s *syncer) sync(f *os.File) error {
+	s.control = iocb{opcode: opFDSync, file: uint32(f.Fd())}
+	n, begun, err := s.do(f, nil)
+	switch {
+	case !begun:
+		return syncData(f)
+	case err != nil:
+		return fmt.Errorf("fdatasync: %w", err)
+	case n != 0:
+		return fmt.Errorf("fdatasync: result %d", n)
+	}
+	return nil
+}
+
+// write writes b to a place of f, which was opened with openDirect, and makes it
+// durable. b, its length and the place must be aligned to directAlign. It reports
+// false when nothing was begun: the file system does not do that after all.
+func (s *syncer) write(f *os.File, b []byte, at int64) (begun bool, err error) {
+	s.control = iocb{
+		opcode: opWrite, writeFlags: flagDSync, file: uint32(f.Fd()),
+		buffer: uintptr(unsafe.Pointer(unsafe.SliceData(b))), size: uint64(len(b)), offset: at,
+	}
+	n, begun, err := s.do(f, b)
+	switch {
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP):
+		return false, nil // refused before anything was written
+	case err != nil:
+		return begun, fmt.Errorf("writing %d bytes: %w", len(b), err)
+	case begun && n != int64(len(b)):
+		return true, fmt.Errorf("%d bytes of %d were written", n, len(b))
+	}
+	return begun, nil
+}
+
+// do has the kernel do what control says, and waits for it. It reports false
+// when nothing was begun: a file system that cannot, or no memory. b is what is
+// read meanwhile.
+func (s *syncer) do(f *os.File, b []byte) (result int64, begun bool, err error) {
 	defer runtime.KeepAlive(s)
 	defer runtime.KeepAlive(f)
-	s.control = iocb{opcode: opFDSync, file: uint32(f.Fd()), flags: flagOfEventFD, eventFD: s.number}
+	defer runtime.KeepAlive(b)
+	s.control.flags, s.control.eventFD = flagOfEventFD, s.number
 	s.list[0] = &s.control
 	if _, _, e := unix.Syscall(unix.SYS_IO_SUBMIT, s.context, 1, uintptr(unsafe.Pointer(&s.list))); e != 0 {
-		return syncData(f) // nothing was begun: a file system that cannot, or no memory
+		return 0, false, nil
 	}
 	var count [8]byte
 	if _, err := s.done.Read(count[:]); err != nil {
-		return fmt.Errorf("waiting for a sync: %w", err)
+		return 0, true, fmt.Errorf("waiting for the disk: %w", err)
 	}
 	if n := binary.NativeEndian.Uint64(count[:]); n != 1 {
-		return fmt.Errorf("%d syncs have ended, want 1", n)
+		return 0, true, fmt.Errorf("%d calls have ended, want 1", n)
 	}
 	var event ioEvent
 	for {
@@ -95,14 +136,20 @@ func (s *syncer) sync(f *os.File) error {
 		case e == unix.EINTR:
 			continue
 		case e != 0:
-			return fmt.Errorf("io_getevents: %w", e)
+			return 0, true, fmt.Errorf("io_getevents: %w", e)
 		case n != 1:
-			return fmt.Errorf("io_getevents: %d events, want 1", n)
+			return 0, true, fmt.Errorf("io_getevents: %d events, want 1", n)
 		case event.result < 0:
-			return fmt.Errorf("fdatasync: %w", unix.Errno(-event.result))
+			return 0, true, unix.Errno(-event.result)
 		}
-		return nil
+		return event.result, true, nil
 	}
+}
+
+// openDirect opens a file so that what is written goes to the disk and not into
+// the kernel's memory, where it would have to be copied to and fetched from.
+func openDirect(name string) (*os.File, error) {
+	return os.OpenFile(name, os.O_WRONLY|unix.O_DIRECT, 0)
 }
 
 // close waits for what is under way.
