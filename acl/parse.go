@@ -210,26 +210,32 @@ func readRefs(name, collection string, v document.Value, dst *[]string) error {
 // creator is left out. raw must have passed Parse and must not overlap dst.
 func AppendText(dst, raw []byte, creator string) []byte {
 	sent := document.Trusted(raw)
+	if sent.Kind() != document.Object {
+		sent = document.Value{}
+	}
 	dst = append(dst, '{')
-	first := true
-	member := func(key, value []byte) {
-		if !first {
+	empty := len(dst)
+	if creator != "" && sent.Get("creator").Kind() == document.Missing {
+		dst = appendCreator(dst, creator)
+	}
+	members := sent.Walk()
+	for key, value, ok := members.Member(); ok; key, value, ok = members.Member() {
+		owner := key.TextIs("creator")
+		if owner && creator == "" {
+			continue
+		}
+		if len(dst) > empty {
 			dst = append(dst, ',')
 		}
-		first = false
-		dst = append(append(append(dst, key...), ':'), value...)
-	}
-	owner := document.AppendQuote(nil, creator)
-	if creator != "" && sent.Get("creator").Kind() == document.Missing {
-		member([]byte(`"creator"`), owner)
-	}
-	for key, value := range sent.Members() {
-		switch {
-		case !key.TextIs("creator"):
-			member(key.Raw(), value.Raw())
-		case creator != "":
-			member([]byte(`"creator"`), owner)
+		if owner {
+			dst = appendCreator(dst, creator)
+		} else {
+			dst = append(append(append(dst, key.Raw()...), ':'), value.Raw()...)
 		}
 	}
 	return append(dst, '}')
+}
+
+func appendCreator(dst []byte, creator string) []byte {
+	return document.AppendQuote(append(dst, `"creator":`...), creator)
 }

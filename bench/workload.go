@@ -98,7 +98,11 @@ func (b *run) set(r *SetReport, d *dataset, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { s.close() }()
+	defer func() {
+		if s != nil {
+			s.close()
+		}
+	}()
 	loaded, err := load(s, d, people)
 	if err != nil {
 		return err
@@ -121,6 +125,7 @@ func (b *run) set(r *SetReport, d *dataset, dir string) error {
 	}
 	// What is measured was read from the disk, as it would be in use.
 	s.close()
+	s = nil // and what it held is not there while others are measured
 	debug.FreeOSMemory()
 	if d.kind == private {
 		if r.Memory, r.Start, err = b.holding(dir, queries, loaded); err != nil {

@@ -81,7 +81,8 @@ func document(i int) []byte {
 
 func appendDocument(b []byte, i int) []byte {
 	number := func(n, width int) {
-		digits := strconv.AppendInt(nil, int64(n), 10)
+		var room [20]byte
+		digits := strconv.AppendInt(room[:0], int64(n), 10)
 		for range width - len(digits) {
 			b = append(b, '0')
 		}

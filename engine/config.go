@@ -44,7 +44,7 @@ type Config struct {
 	// 10,000.
 	SnapshotLeast int
 	// SnapshotAfter is after how many changes of a collection its snapshot is
-	// made anew in the background; 0: 65,536, or a quarter of its entities if
+	// made anew in the background; 0: 262,144, or a quarter of its entities if
 	// that is more.
 	SnapshotAfter int
 	// ValueMemory is how many bytes of entities are held in memory. What is

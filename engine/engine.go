@@ -274,7 +274,9 @@ func (e *Engine) newID() string {
 	t := uint32(e.now() / 1000)
 	b[0], b[1], b[2], b[3] = byte(t>>24), byte(t>>16), byte(t>>8), byte(t)
 	e.readRandom(b[4:])
-	return hex.EncodeToString(b[:])
+	var text [2 * len(b)]byte
+	hex.Encode(text[:], b[:])
+	return string(text[:])
 }
 
 // newUUID makes a random UUID, for generated names.

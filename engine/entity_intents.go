@@ -143,7 +143,7 @@ func (in *putEntity) compose(d *draft, s *appState, subject acl.Subject, level a
 		now = *grants
 	}
 	now.Creator = acl.Creator(subject, in.app.key, stored, in.sent)
-	text = acl.AppendText(nil, text, now.Creator)
+	text = acl.AppendText(make([]byte, 0, len(text)+len(now.Creator)+len(`{"creator":"",}`)), text, now.Creator)
 	e := newEntity(in.id, in.members, pos, &now, text, ect, lmt)
 	if len(e.row) > maxRow {
 		return nil, fault(errTooLarge, "an entity with its _acl has at most %d bytes", maxRow)

@@ -6,10 +6,10 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// Fast path: most requests read entities, and those of their URLs that have no
-// other name in the place of an id are told apart by their slashes, without the
-// router and the copies that it makes. The router would find the same.
-type quick struct{ list, count, one *mounted }
+// Fast path: most requests read or make entities, and those of their URLs that
+// have no other name in the place of an id are told apart by their slashes,
+// without the router and the copies that it makes. The router would find the same.
+type quick struct{ list, count, one, many *mounted }
 
 const (
 	listPath  = "/appdata/{kid}/{collection}"
@@ -19,16 +19,15 @@ const (
 
 // learn takes note of a route that is one of these.
 func (q *quick) learn(m *mounted) {
-	if m.method != fasthttp.MethodGet {
-		return
-	}
-	switch m.path {
-	case listPath:
+	switch m.method + " " + m.path {
+	case "GET " + listPath:
 		q.list = m
-	case countPath:
+	case "GET " + countPath:
 		q.count = m
-	case onePath:
+	case "GET " + onePath:
 		q.one = m
+	case "POST " + manyPath:
+		q.many = m
 	}
 }
 
@@ -45,7 +44,8 @@ var (
 // ends with no slash and has none after the other.
 func (q *quick) find(ctx *fasthttp.RequestCtx) (m *mounted, s segments) {
 	rest, ok := bytes.CutPrefix(ctx.URI().PathOriginal(), appdata)
-	if !ok || !ctx.IsGet() {
+	reads, makes := ctx.IsGet(), ctx.IsPost()
+	if !ok || !reads && !makes {
 		return nil, s
 	}
 	for i := range s {
@@ -58,6 +58,10 @@ func (q *quick) find(ctx *fasthttp.RequestCtx) (m *mounted, s segments) {
 	}
 	switch last := s[2]; {
 	case rest != nil || s[1] == nil: // longer, or shorter
+	case makes:
+		if last == nil {
+			m = q.many
+		}
 	case last == nil:
 		m = q.list
 	case bytes.Equal(last, counts):

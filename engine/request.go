@@ -50,6 +50,7 @@ type Request struct {
 	planned plan
 	meters  query.Meter
 	grants  acl.Scratch
+	place   []byte      // of something created
 	over    func() bool // outOfTime; never changes
 	left    func() time.Duration
 }
@@ -64,7 +65,7 @@ var requests = sync.Pool{New: func() any {
 // reset makes of a request another one.
 func (r *Request) reset() {
 	r.grants.Forget()
-	*r = Request{grants: r.grants, over: r.over, left: r.left}
+	*r = Request{grants: r.grants, place: r.place, over: r.over, left: r.left}
 }
 
 // handler does the work of one route. It answers through the Request or
@@ -133,11 +134,12 @@ func (r *Request) count(n int) error {
 
 // location sets the Location header of something created.
 func (r *Request) location(resource string, segments ...string) {
-	b := append([]byte{'/'}, resource...)
-	for _, s := range append([]string{r.app.key}, segments...) {
-		b = append(b, '/')
-		b = appendSegment(b, s)
+	b := append(append(r.place[:0], '/'), resource...)
+	b = appendSegment(append(b, '/'), r.app.key)
+	for _, s := range segments {
+		b = appendSegment(append(b, '/'), s)
 	}
+	r.place = b
 	r.ctx.Response.Header.SetBytesV("Location", b)
 }
 

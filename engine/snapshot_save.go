@@ -10,7 +10,7 @@ import (
 const (
 	// A snapshot is made anew after this many changes, or this share of the
 	// entities if that is more.
-	snapshotLeast = 1 << 16
+	snapshotLeast = 1 << 18
 	snapshotShare = 4
 
 	// At a clean stop fewer are enough: what a start would have to bring in.
