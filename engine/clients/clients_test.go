@@ -8,10 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"postern/engine/clients/install"
 
 	// The server is built and started as a process. Importing it as well makes
 	// the test tool run this test anew when the server changes.
@@ -19,7 +20,7 @@ import (
 )
 
 // atLeast is the number of checks below which something must have gone missing.
-const atLeast = 850
+const atLeast = 864
 
 func TestKinveyNodeSDK(t *testing.T) {
 	client := node312.install(t)
@@ -106,8 +107,7 @@ func (c *client) run(t *testing.T, script string, s *server) (checks, passed int
 	cmd.Dir = t.TempDir() // the flex SDK writes a log where it is
 	// The SDK's HTTP library obeys the proxy settings of the environment, for
 	// loopback addresses too.
-	cmd.Env = append(environment(), "POSTERN_URL="+s.url, "POSTERN_SDK="+c.String(),
-		"NODE_PATH="+c.modules, "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1")
+	cmd.Env = append(install.Environment(), "POSTERN_URL="+s.url, "POSTERN_SDK="+c.String(), "NODE_PATH="+c.modules)
 	if s.authority != "" {
 		cmd.Env = append(cmd.Env, "NODE_EXTRA_CA_CERTS="+s.authority)
 	}
@@ -150,13 +150,4 @@ func (c *client) run(t *testing.T, script string, s *server) (checks, passed int
 		t.Errorf("%s: %v; it counts %d checks, %d arrived\n%s", script, err, done, checks, stderr.String())
 	}
 	return checks, passed
-}
-
-// environment is ours without what would have node trust more certificates, or
-// check none.
-func environment() []string {
-	return slices.DeleteFunc(os.Environ(), func(kv string) bool {
-		name, _, _ := strings.Cut(kv, "=")
-		return strings.HasPrefix(name, "NODE_") || strings.HasPrefix(name, "SSL_CERT_")
-	})
 }

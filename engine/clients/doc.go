@@ -13,6 +13,7 @@
 //	data.js     one user and one collection: saving, and all that a query can say
 //	acl.js      an ACL in every form, and grants, groups and levels that change
 //	matrix.js   level x shape of the ACL x kind of user x operation, from a small table
+//	mic.js      Mobile Identity Connect: login, and the refresh that the SDK makes
 //	offline.js  the stores that keep a copy and talk to the server in the background
 //	harness.js  what the scripts share
 //

@@ -1,15 +1,15 @@
 package clients
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"postern/engine/clients/install"
 )
 
 // An sdk is a published client.
@@ -39,60 +39,14 @@ type client struct {
 	modules string // directory to search for packages
 }
 
-// install finds node and the SDK, which it fetches with npm when it is not in the
-// user's cache directory yet. What npm fetches has the checksums of the lock file.
+// install finds node and the SDK, see install.NPM.
 func (s sdk) install(t *testing.T) *client {
 	t.Helper()
-	node, err := exec.LookPath("node")
-	if err != nil {
-		unavailable(t, "node", err, nil)
-	}
-	files := map[string][]byte{}
-	for _, name := range []string{"package.json", "package-lock.json"} {
-		if files[name], err = os.ReadFile(filepath.Join("testdata", s.lock, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = t.TempDir()
-	}
-	cache = filepath.Join(cache, "postern", "clients")
-	lock := sha256.Sum256(files["package-lock.json"])
-	dir := filepath.Join(cache, s.String()+"-"+hex.EncodeToString(lock[:6]))
-	c := &client{sdk: s, node: node, modules: filepath.Join(dir, "node_modules")}
-	if c.unmodified() {
-		return c
-	}
-	npm, err := exec.LookPath("npm")
-	if err != nil {
-		unavailable(t, "npm", err, nil)
-	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	// Installed beside its place and renamed, so that what is there is complete.
-	work, err := os.MkdirTemp(cache, "install-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(work)
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(work, name), text, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.CommandContext(t.Context(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	cmd.Dir = work
-	if out, err := cmd.CombinedOutput(); err != nil {
-		unavailable(t, s.String(), err, out)
-	}
-	os.RemoveAll(dir)
-	// Another run may have been faster; what counts is what is there now.
-	renamed := os.Rename(work, dir)
-	if !c.unmodified() {
-		t.Fatalf("%s in %s is not as it was published: its sum is %s (%v)", s, dir, c.sum256(), renamed)
-	}
+	c := &client{sdk: s}
+	install.NPM(t, s.String(), filepath.Join("testdata", s.lock), func(n install.Node) bool {
+		c.node, c.modules = n.Program, n.Modules
+		return c.unmodified()
+	})
 	return c
 }
 
@@ -117,14 +71,4 @@ func (c *client) sum256() string {
 		return ""
 	}
 	return hex.EncodeToString(sum.Sum(nil))
-}
-
-// unavailable ends the test: skipped on a desk, failed in CI.
-func unavailable(t *testing.T, what string, err error, output []byte) {
-	t.Helper()
-	const format = "REAL CLIENTS NOT TESTED: %s cannot be had: %v\n%s"
-	if os.Getenv("CI") == "true" {
-		t.Fatalf(format, what, err, bytes.TrimSpace(output))
-	}
-	t.Skipf(format, what, err, bytes.TrimSpace(output))
 }

@@ -112,5 +112,5 @@ function run(script) {
 const ids = entities => entities.map(entity => entity._id).sort();
 
 module.exports = {
-  assert, check, denied, ids, master, network, rejectedAs, rest, run, sdk, setGroup, setLevel, signedIn,
+  assert, check, denied, ids, master, network, rejectedAs, rejects, rest, run, sdk, setGroup, setLevel, signedIn,
 };
