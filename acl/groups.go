@@ -1,6 +1,7 @@
 package acl
 
 import (
+	"iter"
 	"slices"
 
 	"github.com/tidwall/btree"
@@ -119,6 +120,16 @@ func (g *Groups) Of(user string) *Membership {
 	slices.Sort(queue)
 	m.ids, m.via = queue, via
 	return m
+}
+
+// Direct yields the groups that list user himself, in the order of their ids.
+func (g *Groups) Direct(user string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if g == nil {
+			return
+		}
+		g.users.Ascend(edge{member: user}, func(e edge) bool { return e.member == user && yield(e.group) })
+	}
 }
 
 // A Membership is the groups that one user is in, at the moment it was made. It

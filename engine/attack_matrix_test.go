@@ -34,6 +34,7 @@ var (
 	attackRoot      = attackExpected{unknown, insufficient, served, insufficient, unknown}
 	attackManage    = attackExpected{unknown, insufficient, served, insufficient, served}
 	attackOperators = attackExpected{unknown, unknown, unknown, unknown, served}
+	attackClosed    = attackExpected{unknown, unknown, unknown, unknown, unknown} // there is no auth service
 	attackOperate   = attackExpected{unknown, insufficient, insufficient, insufficient, served}
 )
 
@@ -54,6 +55,26 @@ var attackMatrix = []struct {
 	{"POST /-/reset/{kid}/{id}/{token}", attackOpen, "/-/reset/K/x/y", ""},
 	{"GET /-/verify/{kid}/{id}/{token}", attackOpen, "/-/verify/K/x/y", ""},
 	{"POST /-/verify/{kid}/{id}/{token}", attackOpen, "/-/verify/K/x/y", ""},
+
+	{"GET /oauth/auth", attackOpen, "/oauth/auth", ""},
+	{"POST /oauth/auth", attackOpen, "/oauth/auth", `{}`},
+	{"POST /oauth/authenticate/{login}", attackOpen, "/oauth/authenticate/x", `{}`},
+	{"POST /oauth/token", attackClosed, "/oauth/token", `{}`},
+	{"POST /oauth/revoke", attackClosed, "/oauth/revoke", `{}`},
+	{"GET /oauth2/redirect/{service}", attackOpen, "/oauth2/redirect/x", ""},
+	{"POST /oauth2/redirect/{service}", attackOpen, "/oauth2/redirect/x", `{}`},
+	{"GET /oauth2/saml/{service}", attackOpen, "/oauth2/saml/x", ""},
+
+	{"GET /v4/auth-services", attackOperators, "/v4/auth-services", ""},
+	{"POST /v4/auth-services", attackOperators, "/v4/auth-services", `{"nonsense":1}`},
+	{"GET /v4/auth-services/{service}", attackOperators, "/v4/auth-services/x", ""},
+	{"PUT /v4/auth-services/{service}", attackOperators, "/v4/auth-services/x", `{}`},
+	{"DELETE /v4/auth-services/{service}", attackOperators, "/v4/auth-services/x", ""},
+	{"POST /v4/auth-services/{service}/test", attackOperators, "/v4/auth-services/x/test", `{}`},
+	{"GET /v4/identity-stores", attackOperators, "/v4/identity-stores", ""},
+	{"POST /v4/identity-stores", attackOperators, "/v4/identity-stores", `{}`},
+	{"GET /v4/identity-stores/{store}", attackOperators, "/v4/identity-stores/x", ""},
+	{"DELETE /v4/identity-stores/{store}", attackOperators, "/v4/identity-stores/x", ""},
 
 	{"GET /appdata/{kid}", attackBootstrap, "/appdata/K", ""},
 	{"POST /rpc/{kid}/check-username-exists", attackBootstrap, "/rpc/K/check-username-exists", `{"username":"x"}`},
@@ -256,7 +277,7 @@ func TestAttackEveryRouteWithEveryCredential(t *testing.T) {
 			}
 			got := served
 			switch {
-			case name == "InvalidCredentials":
+			case name == "InvalidCredentials", name == "invalid_client":
 				got = unknown
 			case name == "InsufficientCredentials":
 				got = insufficient

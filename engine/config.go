@@ -76,6 +76,11 @@ type Config struct {
 	// Identities verifies what clients say about who they are elsewhere; nil:
 	// nothing that they say is believed.
 	Identities IdentityVerifier
+	// SealKey seals the secrets of identity providers; nil: none can be stored.
+	SealKey *auth.SealKey
+	// ProviderNetworks are private networks in which identity providers may be
+	// reached by HTTP.
+	ProviderNetworks []netip.Prefix
 	// OnFailure is called once when the store has failed and nothing can be
 	// written any more; the process should end. nil: only logged.
 	OnFailure func(error)

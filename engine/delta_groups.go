@@ -76,7 +76,7 @@ func (d *draft) regroupOps(a *app, old, after *entity) []store.Op {
 		value = encodeRow(&regroupRow{At: d.now, All: true})
 	}
 	id := binary.BigEndian.AppendUint64(nil, uint64(d.seq))
-	id = binary.BigEndian.AppendUint32(id, uint32(len(d.ops)))
+	id = binary.BigEndian.AppendUint32(id, uint32(d.before+len(d.ops)))
 	return append(s.mergeRegroups(a), store.Op{Key: regroupKey(a, string(id)), Value: value, Quiet: true})
 }
 

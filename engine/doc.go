@@ -46,6 +46,17 @@
 // entities change neither the choice nor the rows that are looked at. Which orders
 // there are is everybody's doing, but only rows that somebody saw count for it.
 //
+// # Mobile Identity Connect
+//
+// An identity provider proves who somebody is (auth/mic, mic_providers.go); the
+// app gets a grant for it, and for the grant a session. What waits for a next step
+// is in memory; grants are rows (mic_grant.go), of which only digests of the
+// tokens are kept. mic_oauth.go is what apps see of it, mic_page.go what browsers
+// do, mic_manage.go and mic_service.go the settings, whose secrets are sealed.
+// What a provider says of a user becomes fields and groups in the commit of his
+// session (mic_map.go). A session that was opened for a grant is live while its
+// access token is.
+//
 // # Snapshots
 //
 // The base of a large collection is also kept in files (snapshots.go), as the

@@ -27,6 +27,7 @@ type draft struct {
 
 	loading bool // the rows are those of the store, each once
 
+	before  int      // of a trial: how many rows of the record come before its own
 	pending *pending // the record as readers wait for it, nil when none has to
 }
 
@@ -107,7 +108,7 @@ func (d *draft) plan(a *app, in intent) (ops []store.Op, err error) {
 // trial returns a draft that begins as d is for the app, to try intents on one
 // after the other. Nothing that is done to it shows in d.
 func (d *draft) trial(a *app) *draft {
-	t := &draft{e: d.e, seq: d.seq, prev: d.prev, now: d.now, apps: map[*app]*appState{a: d.state(a).clone()}, made: d.made}
+	t := &draft{e: d.e, seq: d.seq, prev: d.prev, now: d.now, before: d.before + len(d.ops), apps: map[*app]*appState{a: d.state(a).clone()}, made: d.made}
 	if d.system != nil {
 		t.system = d.system.clone()
 	}
@@ -123,6 +124,9 @@ func (d *draft) try(in intent) error {
 	}
 	return d.apply(ops)
 }
+
+// bring brings rows that are no intent of their own into the trial.
+func (d *draft) bring(ops []store.Op) error { return d.apply(ops) }
 
 // apply brings the rows of one intent into the draft and its record.
 func (d *draft) apply(ops []store.Op) error {

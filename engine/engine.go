@@ -44,6 +44,7 @@ type Engine struct {
 	cleaner   *cleaner
 	outbox    *outbox
 	indexer   *indexer
+	mic       *micState
 	times     times
 	uuids     uuids
 	sorts     *parsed[query.Sort]
@@ -82,6 +83,7 @@ func Open(config Config) (*Engine, error) {
 	e.derive = sha256.Sum256(append([]byte("master secrets of operators' sessions"), key[:]...))
 	e.throttle = auth.NewThrottle(config.Throttle)
 	e.quota = auth.NewQuota(config.Quota)
+	e.mic = newMicState(e)
 	e.pacer = newPacer(runtime.GOMAXPROCS(0))
 	e.metrics = newMetrics(e)
 	e.indexer = newIndexer(e) // before the first commit
@@ -102,7 +104,7 @@ func (e *Engine) Close() error {
 	e.tasks.Wait()
 	e.committer.stop()
 	e.snapshots.stop()
-	return e.driver.Close()
+	return errors.Join(e.mic.close(), e.driver.Close())
 }
 
 // reload derives the whole state from the rows of the store (I2), or from the

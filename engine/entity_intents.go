@@ -60,7 +60,7 @@ func (in *putEntity) plan(d *draft) ([]store.Op, error) {
 	if c != nil {
 		old, _ = c.rows.get(in.id)
 	}
-	if err := in.allowed(s, subject, level, old); err != nil {
+	if err := in.allowed(d, s, subject, level, old); err != nil {
 		return nil, err
 	}
 	var ops []store.Op
@@ -88,15 +88,15 @@ func (in *putEntity) plan(d *draft) ([]store.Op, error) {
 
 // allowed decides. An id that is taken answers the same whether the requester
 // can see the entity or not.
-func (in *putEntity) allowed(s *appState, subject acl.Subject, level acl.Level, old *entity) error {
+func (in *putEntity) allowed(d *draft, s *appState, subject acl.Subject, level acl.Level, old *entity) error {
 	if old == nil || in.insert {
 		if in.collection == "group" {
-			if err := mayMakeGroup(s, subject, in.id, old != nil); err != nil {
+			if err := mayMakeGroup(d.systemState(), s, subject, in.id, old != nil); err != nil {
 				return err
 			}
 		}
-		if d := acl.Decide(subject, level, nil, acl.Create); !d.Allowed {
-			return &denied{decision: d, debug: noCreate}
+		if no := acl.Decide(subject, level, nil, acl.Create); !no.Allowed {
+			return &denied{decision: no, debug: noCreate}
 		}
 	}
 	if old == nil {
@@ -106,8 +106,8 @@ func (in *putEntity) allowed(s *appState, subject acl.Subject, level acl.Level, 
 		return fault(errDuplicate, "An entity with that _id already exists in this collection")
 	}
 	if s.config.Options.HideUnreadable {
-		if d := acl.Decide(subject, level, old.acl, acl.Read); !d.Allowed {
-			return &denied{decision: d, debug: noCreate}
+		if no := acl.Decide(subject, level, old.acl, acl.Read); !no.Allowed {
+			return &denied{decision: no, debug: noCreate}
 		}
 	}
 	return decide(subject, level, old.acl, acl.Write)
@@ -233,9 +233,12 @@ func (in *deleteEntity) plan(d *draft) ([]store.Op, error) {
 // mayMakeGroup decides who creates groups. Where users may, an id that an ACL
 // or another group already names, or that once was a group's, is refused:
 // making that group would give its maker what others have granted to it.
-func mayMakeGroup(s *appState, subject acl.Subject, id string, exists bool) error {
+func mayMakeGroup(system *systemState, s *appState, subject acl.Subject, id string, exists bool) error {
 	if subject.Role == acl.RoleMaster {
 		return nil
+	}
+	if system.reservedGroup(s.config, id) {
+		return fault(errInsufficient, "groups with this prefix are those of the identity provider")
 	}
 	if s.config.Options.GroupCreation != "users" {
 		return fault(errInsufficient, "groups are created with the master secret in this app")

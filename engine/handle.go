@@ -69,6 +69,7 @@ func (e *Engine) handlerOf(routes []route, local bool) fasthttp.RequestHandler {
 			e.serve(ctx, preflight, nil)
 			return
 		}
+		trimVersion(ctx)
 		if !trimSlash(ctx) {
 			m.NotFound(ctx)
 			return
@@ -106,6 +107,20 @@ func paramNames(path string) []string {
 		}
 	}
 	return names
+}
+
+// trimVersion takes the version off the path of Mobile Identity Connect: clients
+// put /v1, /v2 or /v3 before it, or nothing, and all mean the same.
+func trimVersion(ctx *fasthttp.RequestCtx) {
+	path := ctx.URI().PathOriginal()
+	if len(path) < len("/v3/oauth/") || path[0] != '/' || path[1]|0x20 != 'v' {
+		return
+	}
+	rest := bytes.TrimLeft(path[2:], "0123456789")
+	digits := len(path) - 2 - len(rest)
+	if 1 <= digits && digits <= 2 && bytes.HasPrefix(rest, []byte("/oauth/")) {
+		ctx.URI().SetPathBytes(bytes.Clone(rest))
+	}
 }
 
 // trimSlash takes one slash off the end of the path, so that both forms of

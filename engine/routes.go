@@ -86,6 +86,16 @@ func (e *Engine) routes() []route {
 		{"PUT", "/group/{kid}/{id}", withUser, e.putGroup},
 		{"DELETE", "/group/{kid}/{id}", withUser, e.deleteGroup},
 
+		// Mobile Identity Connect. Before these clients put /v1, /v2 or /v3, or nothing.
+		{"GET", "/oauth/auth", anyone, e.showLogin},
+		{"POST", "/oauth/auth", anyone, e.oauth(e.temporaryLogin)},
+		{"POST", codePath + "{login}", anyone, e.authenticate},
+		{"POST", "/oauth/token", anyone, e.oauth(e.token)},
+		{"POST", "/oauth/revoke", anyone, e.oauth(e.revoke)},
+		{"GET", backPath + "{service}", anyone, e.returned},
+		{"POST", backPath + "{service}", anyone, e.returned},
+		{"GET", metadataPath + "{service}", anyone, e.samlMetadata},
+
 		// What this server does not have, answered as clients understand it.
 		{"POST", "/rpc/{kid}/custom/{name}", withUser, e.noEndpoint},
 		{"POST", "/appdata/{kid}/{collection}/_subscribe", asUser, e.notConfigured},
@@ -145,6 +155,17 @@ func (e *Engine) routes() []route {
 		{"PUT", "/v4/environments/{kid}/collections/{name}/orders", manage, e.putOrders},
 		{"GET", "/v4/environments/{kid}/collections/{name}/explain-query", manage, e.explainQuery},
 		{"POST", importPath, manage, e.importEntities},
+
+		{"GET", "/v4/auth-services", asOperator, e.listServices},
+		{"POST", "/v4/auth-services", asOperator, e.makeService},
+		{"GET", "/v4/auth-services/{service}", asOperator, e.getService},
+		{"PUT", "/v4/auth-services/{service}", asOperator, e.putService},
+		{"DELETE", "/v4/auth-services/{service}", asOperator, e.deleteService},
+		{"POST", "/v4/auth-services/{service}/test", asOperator, e.trialLogin},
+		{"GET", "/v4/identity-stores", asOperator, e.listStores},
+		{"POST", "/v4/identity-stores", asOperator, e.makeStore},
+		{"GET", "/v4/identity-stores/{store}", asOperator, e.getStore},
+		{"DELETE", "/v4/identity-stores/{store}", asOperator, e.deleteStore},
 
 		// What kinvey-cli looks at on its way and this server does not have.
 		{"GET", "/v4/environments/{kid}/business-logic/common", asOperator, e.none},

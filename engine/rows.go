@@ -33,6 +33,10 @@ const (
 	tableRegrouped  store.Table = 20 // app n: Seq and index -> regroupRow
 	tableOutbox     store.Table = 21 // app n: mail id -> outboxRow of a mail that is to be sent
 	tableNote       store.Table = 24 // app n: what is stored and echoed and decides nothing, see manage_notes.go
+
+	tableAuthService   store.Table = 25 // app 0: id -> authService
+	tableIdentityStore store.Table = 26 // app 0: id -> identityStore
+	tableGrant         store.Table = 27 // app n: handle -> micGrant
 )
 
 // The numbers of the reserved collections; every app has both from the start.
@@ -115,6 +119,9 @@ type sessionRow struct {
 	Generation uint64 `json:"generation"`
 	Created    int64  `json:"created"`  // Unix ms
 	LastSeen   int64  `json:"lastSeen"` // Unix ms, written lazily
+	// Grant is the handle of the login at an identity provider that opened it: the
+	// session is good while the grant's access token is. "": there is none.
+	Grant string `json:"grant,omitempty"`
 }
 
 // countRow is the check on one collection: how many entities, the digest over

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/binary"
 	"fmt"
 	"sync/atomic"
 
@@ -33,6 +32,9 @@ type appState struct {
 	emails       *btree.Map[string, struct{}] // mail address, user id (see emailKey)
 	identities   *btree.Map[string, string]   // verified identity -> user id
 	outbox       *btree.Map[string, *outboxRow]
+
+	grants         *btree.Map[string, *micGrant] // handle -> grant
+	identityGrants *btree.Map[string, string]    // identity, creation time, handle -> handle
 
 	regrouped *btree.Map[string, *regroupRow] // Seq and index -> whose groups were changed then
 	notes     *btree.Map[string, []byte]      // kind and name -> JSON that decides nothing
@@ -92,8 +94,10 @@ func newAppState(config *appConfig) *appState {
 		identities:   new(btree.Map[string, string]),
 		outbox:       new(btree.Map[string, *outboxRow]),
 		notes:        new(btree.Map[string, []byte]),
+		grants:       new(btree.Map[string, *micGrant]),
 		owned:        map[*collection]bool{},
 	}
+	s.identityGrants = new(btree.Map[string, string])
 	return s
 }
 
@@ -126,6 +130,8 @@ func (s *appState) clone() *appState {
 	c.identities = s.identities.Copy()
 	c.outbox = s.outbox.Copy()
 	c.notes = s.notes.Copy()
+	c.grants = s.grants.Copy()
+	c.identityGrants = s.identityGrants.Copy()
 	c.owned = map[*collection]bool{}
 	return &c
 }
@@ -243,6 +249,8 @@ func (s *appState) apply(key store.Key, value []byte, seq store.Seq, index uint3
 		}
 	case tableOutbox:
 		return s.applyOutbox(key.ID, value)
+	case tableGrant:
+		return s.applyGrant(key.ID, value)
 	case tableNote:
 		if value == nil {
 			s.notes.Delete(key.ID)
@@ -424,62 +432,6 @@ func xor(d *[32]byte, by [32]byte) {
 	for i := range d {
 		d[i] ^= by[i]
 	}
-}
-
-func (s *appState) applySession(digest string, value []byte) error {
-	old, ok := s.sessions.Get(digest)
-	if ok {
-		s.userSessions.Delete(userSessionKey(old))
-		s.sessions.Delete(digest)
-	}
-	if value == nil {
-		return nil
-	}
-	r, err := decodeRow[sessionRow](value)
-	if err != nil {
-		return err
-	}
-	n := &session{sessionRow: *r}
-	if copy(n.digest[:], digest) != len(n.digest) {
-		return fmt.Errorf("session key of %d bytes", len(digest))
-	}
-	if old != nil {
-		n.seen.Store(old.lastSeen())
-	}
-	s.sessions.Set(digest, n)
-	s.userSessions.Set(userSessionKey(n), digest)
-	return nil
-}
-
-// userSessionKey orders a user's sessions by age.
-func userSessionKey(s *session) string {
-	b := append([]byte(s.User), 0)
-	b = binary.BigEndian.AppendUint64(b, uint64(s.Created))
-	return string(append(b, s.digest[:]...))
-}
-
-// sessionsOf calls fn for each session of the user, oldest first.
-func (s *appState) sessionsOf(user string, fn func(*session) bool) {
-	prefix := user + "\x00"
-	s.userSessions.Ascend(prefix, func(k, digest string) bool {
-		if len(k) < len(prefix) || k[:len(prefix)] != prefix {
-			return false
-		}
-		n, ok := s.sessions.Get(digest)
-		return !ok || fn(n)
-	})
-}
-
-// live reports whether the session still counts: its user is active, has had
-// no password change, suspension or sign-out of all sessions since, and it has
-// not run out.
-func (s *appState) live(n *session, now int64) bool {
-	p, ok := s.accounts.Get(n.User)
-	if !ok || p.Suspended != 0 || p.Locked != 0 || p.Generation != n.Generation {
-		return false
-	}
-	o := s.config.Options
-	return !auth.Expired(unixTime(now), unixTime(n.Created), unixTime(n.lastSeen()), o.SessionIdle, o.SessionMax)
 }
 
 // userDocument returns the public form of a user.

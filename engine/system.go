@@ -16,6 +16,8 @@ type systemState struct {
 	next      uint32 // number of the next app
 	operators *btree.Map[string, *operatorRow]
 	sessions  *btree.Map[string, *session]
+	services  *btree.Map[string, *authService]
+	stores    *btree.Map[string, *identityStore]
 }
 
 func newSystemState() *systemState {
@@ -23,6 +25,8 @@ func newSystemState() *systemState {
 		next:      1,
 		operators: new(btree.Map[string, *operatorRow]),
 		sessions:  new(btree.Map[string, *session]),
+		services:  new(btree.Map[string, *authService]),
+		stores:    new(btree.Map[string, *identityStore]),
 	}
 }
 
@@ -30,6 +34,8 @@ func (s *systemState) clone() *systemState {
 	c := *s
 	c.operators = s.operators.Copy()
 	c.sessions = s.sessions.Copy()
+	c.services = s.services.Copy()
+	c.stores = s.stores.Copy()
 	return &c
 }
 
@@ -108,6 +114,10 @@ func (d *draft) applySystem(key store.Key, value []byte) error {
 		st.config = config
 	case tableOperator:
 		return applyTo(s.operators, key.ID, value)
+	case tableAuthService:
+		return applyTo(s.services, key.ID, value)
+	case tableIdentityStore:
+		return applyTo(s.stores, key.ID, value)
 	case tableOpSession:
 		if value == nil {
 			s.sessions.Delete(key.ID)

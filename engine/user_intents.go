@@ -24,14 +24,14 @@ func sessionOp(a *app, digest auth.Digest, row *sessionRow) store.Op {
 
 // openSession returns the rows of a new session of a user and of the old ones
 // that end so that there are not too many.
-func openSession(s *appState, a *app, user string, digest auth.Digest, generation uint64, now int64) []store.Op {
+func openSession(s *appState, a *app, user string, digest auth.Digest, generation uint64, grant string, now int64) []store.Op {
 	n, created := 0, now
 	s.sessionsOf(user, func(old *session) bool {
 		n++
 		created = max(created, old.Created+1) // which one is the oldest must be clear
 		return true
 	})
-	ops := []store.Op{sessionOp(a, digest, &sessionRow{User: user, Generation: generation, Created: created, LastSeen: now})}
+	ops := []store.Op{sessionOp(a, digest, &sessionRow{User: user, Generation: generation, Created: created, LastSeen: now, Grant: grant})}
 	s.sessionsOf(user, func(old *session) bool {
 		if n < maxSessions {
 			return false
@@ -72,6 +72,7 @@ type signUp struct {
 	session  bool // open one at once
 	token    auth.Digest
 	identity string    // who he is at the identity bridge, verified
+	grant    string    // by which he is, "" = a password
 	imported *imported // nil: nothing is taken over from elsewhere
 	mail     string    // id of a mail that asks him to confirm his address, "" = none
 
@@ -133,9 +134,10 @@ func (in *signUp) plan(d *draft) ([]store.Op, error) {
 		Key: store.Key{App: in.app.number, Table: tableEntity, Collection: userCollection, ID: in.id}, Value: e.row,
 	})
 	if in.session {
-		ops = append(ops, openSession(s, in.app, in.id, in.token, p.Generation, d.now)...)
+		ops = append(ops, openSession(s, in.app, in.id, in.token, p.Generation, in.grant, d.now)...)
 	}
-	return ops, nil
+	more, err := d.loggedIn(in.app, in.grant, in.id, true)
+	return append(ops, more...), err
 }
 
 // openLogin opens a session for a user whose password was verified at the
@@ -145,6 +147,7 @@ type openLogin struct {
 	user       string
 	generation uint64
 	token      auth.Digest
+	grant      string // by which he is logged in, "" = a password
 
 	body []byte
 	row  privateRow
@@ -167,7 +170,20 @@ func (in *openLogin) plan(d *draft) ([]store.Op, error) {
 	p := a.privateRow
 	p.LastLogin = d.now
 	in.body, in.row = e.body(), p
-	ops := openSession(s, in.app, in.user, in.token, p.Generation, d.now)
+	ops, err := d.loggedIn(in.app, in.grant, in.user, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, op := range ops {
+		if op.Key.Table == tableEntity && op.Key.Collection == userCollection {
+			fresh, err := decodeEntity(in.user, op.Value, 0, 0)
+			if err != nil {
+				return nil, err
+			}
+			in.body = fresh.body()
+		}
+	}
+	ops = append(ops, openSession(s, in.app, in.user, in.token, p.Generation, in.grant, d.now)...)
 	return append(ops, privateOp(in.app, in.user, &p)), nil
 }
 
@@ -185,10 +201,16 @@ func (in *endSession) audit() auditLine {
 }
 
 func (in *endSession) plan(d *draft) ([]store.Op, error) {
-	if _, ok := d.state(in.app).sessions.Get(string(in.digest[:])); !ok {
+	s := d.state(in.app)
+	n, ok := s.sessions.Get(string(in.digest[:]))
+	if !ok {
 		return nil, nil // ended by somebody else in the meantime
 	}
-	return []store.Op{sessionOp(in.app, in.digest, nil)}, nil
+	ops := []store.Op{sessionOp(in.app, in.digest, nil)}
+	if _, service, ok := s.granted(d.systemState(), n.Grant); ok && service.EndOnLogout {
+		ops = append(ops, grantOp(in.app, n.Grant, nil))
+	}
+	return ops, nil
 }
 
 // touchSession writes down when a session was last used.
@@ -369,7 +391,7 @@ func (in *putUser) plan(d *draft) ([]store.Op, error) {
 		Value: e.row, Before: old.grants(),
 	})
 	if in.mint {
-		ops = append(ops, openSession(s, in.app, in.id, in.token, p.Generation, d.now)...)
+		ops = append(ops, openSession(s, in.app, in.id, in.token, p.Generation, "", d.now)...)
 	}
 	return ops, nil
 }

@@ -155,8 +155,11 @@ func (e *Engine) signUp(r *Request) error {
 		return err
 	}
 	if claim.Kind() == document.Object {
-		if in.identity, err = r.verifyIdentity(claim); err != nil {
+		if in.identity, in.grant, err = r.verifyIdentity(claim); err != nil {
 			return err
+		}
+		if _, known := r.grantedUser(in.grant); known {
+			return errUserExists
 		}
 		b.password = ""
 	}
@@ -185,6 +188,7 @@ func (e *Engine) signUp(r *Request) error {
 		own.members = append(append(own.members, `,"email":`...), b.email...)
 	}
 	own.members = append(own.members, b.members...)
+	own.setFields(r.grantedFields(in.grant))
 	in.members = own.withID(in.id)
 	return r.answerSignUp(in, password)
 }
@@ -254,16 +258,20 @@ func (e *Engine) login(r *Request) error {
 		return err
 	}
 	a, _ := r.view.accounts.Get(id)
-	return r.openSession(id, a)
+	return r.openSession(id, a, "")
 }
 
-// openSession logs in a user who was verified as of the account.
-func (r *Request) openSession(id string, a *account) error {
-	in := &openLogin{app: r.app, user: id, generation: a.Generation}
+// openSession logs in a user who was verified as of the account, by a grant or
+// by his password: "".
+func (r *Request) openSession(id string, a *account, grant string) error {
+	in := &openLogin{app: r.app, user: id, generation: a.Generation, grant: grant}
 	token, digest := auth.NewToken(r.e.Random())
 	in.token = digest
 	if err := r.e.committer.submit(r.app, in); err != nil {
 		return err
+	}
+	if g, ok := r.view.grants.Get(grant); ok && in.row.Identity == "" {
+		in.row.Identity = g.identity() // of a local service: a client refreshes only what it is told of
 	}
 	return r.json(fasthttp.StatusOK, accountForm(r.app.key, token, in.body, &in.row))
 }
@@ -398,8 +406,16 @@ func (r *Request) connect(in *putUser, social document.Value) error {
 			err = errors.Join(err, fault(errConfiguration, "no such identity provider is configured for this app"))
 		default:
 			// Not InvalidCredentials: his session is as good as before.
-			if in.identity, err = r.verifyIdentity(v); err != nil && errors.Is(err, errCredentials) {
+			handle := ""
+			if in.identity, handle, err = r.verifyIdentity(v); err != nil && errors.Is(err, errCredentials) {
 				err = fault(errOutOfRange, "the identity could not be verified")
+			}
+			if _, service, ok := r.view.granted(r.e.system.Load(), handle); ok && service.Provider.Type == kindLocal {
+				// That is an account here already, and no more than that.
+				if id, _ := r.grantedUser(handle); id != in.id {
+					err = fault(errOutOfRange, "the identity is another user's")
+				}
+				in.identity = ""
 			}
 		}
 	}

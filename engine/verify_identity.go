@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"postern/engine/document"
+	"postern/engine/store"
 )
 
 // ErrNotVerified is the answer of an IdentityVerifier to a claim that it has
@@ -42,8 +43,19 @@ func claims(social document.Value) (claim document.Value, err error) {
 }
 
 // verifyIdentity returns whom a claim proves a client to be. It never believes
-// the client: without a verifier nothing is verified.
-func (r *Request) verifyIdentity(claim document.Value) (subject string, err error) {
+// the client: what counts is an access token that this server has granted to this
+// app, or what a verifier says; without either nothing is verified. handle is that
+// of the grant, "" when it was a verifier.
+func (r *Request) verifyIdentity(claim document.Value) (subject, handle string, err error) {
+	if claim.Kind() == document.Object {
+		if token := claim.Get("access_token"); token.Kind() == document.String {
+			if h, _, ok := r.view.access(token.Text(), r.start); ok {
+				if g, _, ok := r.view.granted(r.e.system.Load(), string(h)); ok {
+					return g.identity(), string(h), nil
+				}
+			}
+		}
+	}
 	v := r.e.config.Identities
 	err = ErrNotVerified
 	if v != nil && claim.Kind() == document.Object {
@@ -53,9 +65,9 @@ func (r *Request) verifyIdentity(claim document.Value) (subject string, err erro
 		err = ErrNotVerified
 	}
 	if errors.Is(err, ErrNotVerified) {
-		return "", fault(errCredentials, "Error encountered authenticating against kinveyAuth: %s", err)
+		return "", "", fault(errCredentials, "Error encountered authenticating against kinveyAuth: %s", err)
 	}
-	return subject, err
+	return subject, "", err
 }
 
 // loginByIdentity logs in who has an account already. Others are told 404, on
@@ -66,18 +78,22 @@ func (e *Engine) loginByIdentity(r *Request, social document.Value) error {
 	if err != nil {
 		return err
 	}
-	subject, err := r.verifyIdentity(claim)
+	subject, handle, err := r.verifyIdentity(claim)
 	if err != nil {
 		return err
 	}
 	id, ok := r.view.identities.Get(subject)
+	if handle != "" {
+		id, ok = r.grantedUser(handle)
+	}
 	if !ok {
 		if r.version < 6 {
 			return errUserNotFound
 		}
-		in := &signUp{app: r.app, id: e.newID(), username: e.newUUID(), identity: subject, session: true}
+		in := &signUp{app: r.app, id: e.newID(), username: e.newUUID(), identity: subject, grant: handle, session: true}
 		var own entityBody
 		own.members = document.AppendQuote(append(own.members, `,"username":`...), in.username)
+		own.appendFields(r.grantedFields(handle))
 		in.members = own.withID(in.id)
 		return r.answerSignUp(in, "")
 	}
@@ -88,5 +104,46 @@ func (e *Engine) loginByIdentity(r *Request, social document.Value) error {
 	if a.Locked != 0 {
 		return errLockedDown
 	}
-	return r.openSession(id, a)
+	return r.openSession(id, a, handle)
+}
+
+// granted finds the grant with a handle and the service that it is of.
+func (s *appState) granted(system *systemState, handle string) (*micGrant, *authService, bool) {
+	g, ok := s.grants.Get(handle)
+	if !ok {
+		return nil, nil, false
+	}
+	service, err := system.service(s.config, g.Service)
+	return g, service, err == nil
+}
+
+// grantedUser finds the user that a grant is of.
+func (r *Request) grantedUser(handle string) (id string, ok bool) {
+	g, service, ok := r.view.granted(r.e.system.Load(), handle)
+	if !ok {
+		return "", false
+	}
+	return r.view.userOf(g, service)
+}
+
+// grantedFields are the members of a new user's record that his provider sets.
+func (r *Request) grantedFields(handle string) map[string][]byte {
+	g, service, ok := r.view.granted(r.e.system.Load(), handle)
+	if !ok {
+		return nil
+	}
+	return service.Mapping.fields(g.Attributes)
+}
+
+// loggedIn returns the rows that a login by a grant brings with it, and refuses
+// one that the grant, or its service, has not outlived.
+func (d *draft) loggedIn(a *app, handle, user string, first bool) ([]store.Op, error) {
+	if handle == "" {
+		return nil, nil
+	}
+	g, service, ok := d.state(a).granted(d.systemState(), handle)
+	if !ok || d.now >= g.AccessUntil {
+		return nil, errCredentials
+	}
+	return d.mapped(a, user, service, g, first)
 }

@@ -78,7 +78,7 @@ func newRoot(s streams) *cobra.Command {
 	root.AddCommand(
 		devCommand(s), serveCommand(s), checkCommand(s), versionCommand(s), trustCommand(s),
 		appCommand(s), collectionCommand(s), userCommand(s), sessionCommand(s), groupCommand(s),
-		operatorCommand(s), explainCommand(s), outboxCommand(s), backupCommand(s), restoreCommand(s),
+		operatorCommand(s), explainCommand(s), outboxCommand(s), micCommand(s), backupCommand(s), restoreCommand(s),
 		importCommand(s), importConfigCommand(s), exportConfigCommand(s), scriptCommand(s),
 		benchCommand(s), benchChildCommand(s),
 	)

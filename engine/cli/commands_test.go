@@ -38,10 +38,10 @@ func TestDevPrintsLinesThatWork(t *testing.T) {
 			answers = append(answers, string(out))
 		}
 	}
-	if len(answers) != 3 {
+	if len(answers) != 4 {
 		t.Fatalf("%d curl lines in\n%s", len(answers), r.text)
 	}
-	for i, want := range []string{`"w1"`, `"w3"`, `{"count":4}`} {
+	for i, want := range []string{`"w1"`, `"w3"`, `{"count":4}`, `"authtoken"`} {
 		if !strings.Contains(answers[i], want) {
 			t.Errorf("answer %d is %s, want %s in it", i, answers[i], want)
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -76,6 +77,10 @@ interface and for SDKs whose hosts are fixed; see postern trust.
 				return err
 			}
 			srv.ownLinks = true
+			srv.config.ProviderNetworks = loopbackNetworks
+			if srv.config.SealKey, err = devSealKey(srv.dir, cmd.Flags().Changed("data")); err != nil {
+				return err
+			}
 			srv.config.Mailer = engine.NewOutboxDir(filepath.Join(srv.dir, "outbox"))
 			srv.prepare = func(e *engine.Engine) error {
 				if e.HasApps() {
@@ -92,6 +97,20 @@ interface and for SDKs whose hosts are fixed; see postern trust.
 	f.BoolVar(&useTLS, "tls", false, "HTTPS, with a certificate authority of its own (see postern trust)")
 	f.StringVar(&seedFile, "seed", "", "file with users and entities to begin with")
 	return c
+}
+
+// devRedirects are where apps in development have their users sent back to.
+var devRedirects = []string{"http://127.0.0.1/callback", "http://localhost:9876/callback", "http://localhost:3000/callback", "http://localhost:8100/callback", "myapp://callback"}
+
+// devSealKey is the key of a development server: in memory, or beside a data
+// directory that is to stay.
+func devSealKey(dir string, stays bool) (*auth.SealKey, error) {
+	if !stays {
+		key := new(auth.SealKey)
+		_, err := rand.Read(key[:])
+		return key, err
+	}
+	return sealKey(filepath.Clean(dir)+".key", dir)
 }
 
 // greet prints what a newcomer needs: the address, the credentials, and three
@@ -117,6 +136,11 @@ for bob, and counted for the master:
 %[8]s -u alice:alice '%[1]s/appdata/%[2]s/watchlist'
 %[8]s -u bob:bob '%[1]s/appdata/%[2]s/watchlist'
 %[8]s -u %[2]s:%[4]s '%[1]s/appdata/%[2]s/watchlist/_count'
+
+Mobile Identity Connect, with the users of this server: tokens, and the session
+that an SDK opens with them:
+
+%[8]s -u %[2]s:%[3]s -d 'grant_type=password&client_id=%[2]s&username=alice&password=alice' '%[1]s/oauth/token' | sed 's/.*/{"_socialIdentity":{"kinveyAuth":&}}/' | %[8]s -u %[2]s:%[3]s -H 'Content-Type: application/json' -d @- '%[1]s/user/%[2]s/login'
 
 `, url, devKey, devApp, devMaster, devOperator, devPassword, dir, curl)
 	if err == nil && caFile != "" {
@@ -187,6 +211,9 @@ func (d *seedData) apply(e *engine.Engine) error {
 		Options: engine.AppOptions{GroupCreation: "users", CORSOrigins: []string{"localhost"}},
 	})
 	if err != nil {
+		return err
+	}
+	if _, err := e.AddLocalService(devKey, "Postern Dev", devRedirects); err != nil {
 		return err
 	}
 	ids := map[string]string{"": ""}

@@ -21,6 +21,7 @@ func serveCommand(s streams) *cobra.Command {
 	var groupScripts bool
 	var memory int
 	var mails mailSettings
+	var identity micSettings
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the apps of a data directory",
@@ -63,6 +64,9 @@ POSTERN_MASTER_SECRET, POSTERN_OPERATOR_EMAIL, POSTERN_OPERATOR_PASSWORD.`,
 			if err := mails.configure(srv, log); err != nil {
 				return err
 			}
+			if err := identity.configure(srv); err != nil {
+				return err
+			}
 			srv.config.Throttle = auth.DefaultLimits
 			if memory < 1 {
 				return usageError{errors.New("--value-memory is in MiB, from 1")}
@@ -83,6 +87,7 @@ POSTERN_MASTER_SECRET, POSTERN_OPERATOR_EMAIL, POSTERN_OPERATOR_PASSWORD.`,
 	f.BoolVar(&groupScripts, "group-scripts", false, "run any JavaScript in _group, in processes with bounds")
 	f.IntVar(&memory, "value-memory", 256, "MiB of entities held in memory; what is beyond is read in place from files")
 	mails.flags(f)
+	identity.flags(f)
 	f.BoolVar(&srv.options.AcceptLoss, "accept-loss", false, "start although acknowledged writes are missing")
 	return c
 }

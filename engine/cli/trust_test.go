@@ -91,7 +91,7 @@ func TestTrustLeadsToDev(t *testing.T) {
 			}
 		}
 	}
-	if n != 3 {
+	if n != 4 {
 		t.Errorf("%d curl lines in\n%s", n, r.text)
 	}
 	if code := r.stop(syscall.SIGTERM); code != 0 {
