@@ -32,9 +32,17 @@ func (e *Engine) AttackDerivations(before func()) {
 	}))
 }
 
-// AttackWaiting tells how many intents wait for the committer.
-func (e *Engine) AttackWaiting() int {
+// AttackWaiting tells how many intents of requests wait for the committer. Those of
+// the indexer come when they like.
+func (e *Engine) AttackWaiting() (n int) {
 	e.committer.mu.Lock()
 	defer e.committer.mu.Unlock()
-	return e.committer.waiting
+	for _, q := range e.committer.queues {
+		for _, s := range q {
+			if _, background := s.intent.(*rebase); !background {
+				n++
+			}
+		}
+	}
+	return n
 }
