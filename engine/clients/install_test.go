@@ -43,7 +43,7 @@ type client struct {
 func (s sdk) install(t *testing.T) *client {
 	t.Helper()
 	c := &client{sdk: s}
-	install.NPM(t, s.String(), filepath.Join("testdata", s.lock), func(n install.Node) bool {
+	install.NPM(t, s.String(), os.DirFS(filepath.Join("testdata", s.lock)), func(n install.Node) bool {
 		c.node, c.modules = n.Program, n.Modules
 		return c.unmodified()
 	})

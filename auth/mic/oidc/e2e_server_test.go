@@ -11,6 +11,7 @@ import (
 	"net/http/cookiejar"
 	"net/netip"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -38,7 +39,7 @@ type server struct {
 func start(t *testing.T, environment ...string) *server {
 	t.Helper()
 	dir := filepath.Join("testdata", "provider")
-	node := install.NPM(t, "oidc-provider", dir, func(n install.Node) bool {
+	node := install.NPM(t, "oidc-provider", os.DirFS(dir), func(n install.Node) bool {
 		return exec.Command(n.Program, "-e", `if (require(process.argv[1]).version !== "9.13.3") process.exit(1)`,
 			filepath.Join(n.Modules, "oidc-provider", "package.json")).Run() == nil
 	})

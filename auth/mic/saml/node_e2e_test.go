@@ -29,7 +29,7 @@ func startNode(t *testing.T, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := install.NPM(t, "saml-idp", "testdata/node", func(n install.Node) bool {
+	node := install.NPM(t, "saml-idp", os.DirFS("testdata/node"), func(n install.Node) bool {
 		_, err := os.Stat(filepath.Join(n.Modules, "samlp", "package.json"))
 		return err == nil
 	})

@@ -6,7 +6,10 @@ package install
 import (
 	"bytes"
 	"crypto/sha256"
+	"embed"
 	"encoding/hex"
+	"encoding/json"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,11 +35,11 @@ type Node struct {
 	Modules string // directory to search for packages: NODE_PATH
 }
 
-// NPM finds node and the packages that lock names, a directory with package.json
-// and package-lock.json. What is not in the user's cache directory yet npm
+// NPM finds node and the packages that lock names, with its package.json and
+// package-lock.json. What is not in the user's cache directory yet npm
 // fetches, with the checksums of the lock file. name is for people. It is
 // installed when good says so, which looks at what is there.
-func NPM(t testing.TB, name, lock string, good func(Node) bool) Node {
+func NPM(t testing.TB, name string, lock fs.FS, good func(Node) bool) Node {
 	t.Helper()
 	program, err := exec.LookPath("node")
 	if err != nil {
@@ -44,7 +47,7 @@ func NPM(t testing.TB, name, lock string, good func(Node) bool) Node {
 	}
 	files := map[string][]byte{}
 	for _, name := range []string{"package.json", "package-lock.json"} {
-		if files[name], err = os.ReadFile(filepath.Join(lock, name)); err != nil {
+		if files[name], err = fs.ReadFile(lock, name); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -135,4 +138,24 @@ func Debian(t testing.TB, packages ...string) {
 	if out, err := apt(install...); err != nil {
 		Unavailable(t, strings.Join(missing, ", "), err, out)
 	}
+}
+
+//go:embed playwright/package.json playwright/package-lock.json
+var playwright embed.FS
+
+// Browser finds playwright-core and Debian's Chromium, which a script drives with
+// it: chromium.launch({ executablePath: "/usr/bin/chromium", args: [...] }). As root
+// Chromium wants --no-sandbox.
+func Browser(t testing.TB) Node {
+	t.Helper()
+	Debian(t, "chromium")
+	lock, err := fs.Sub(playwright, "playwright")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NPM(t, "playwright-core", lock, func(n Node) bool {
+		var p struct{ Version string }
+		b, err := os.ReadFile(filepath.Join(n.Modules, "playwright-core", "package.json"))
+		return err == nil && json.Unmarshal(b, &p) == nil && p.Version == "1.64.1"
+	})
 }
