@@ -15,9 +15,10 @@ import (
 // access and refresh token stand for. Of the tokens only digests are kept. The
 // row is immutable. Its key is the handle that its tokens begin with.
 type micGrant struct {
-	Service  string `json:"service"` // id
-	Subject  string `json:"subject"` // at the provider; of a local service the user's id
-	Client   string `json:"client"`  // client_id that it was given to
+	Service  string `json:"service"`         // id
+	Subject  string `json:"subject"`         // at the provider; of a local one the user's id
+	Local    bool   `json:"local,omitempty"` // the user is one of the environment, whom no provider knows
+	Client   string `json:"client"`          // client_id that it was given to
 	Redirect string `json:"redirect,omitempty"`
 	Created  int64  `json:"created"` // Unix ms, as all times here
 
@@ -51,7 +52,12 @@ const (
 
 // identity is who a grant proves somebody to be: the provider and its subject,
 // and nothing that could be given to somebody else, such as an address.
-func (g *micGrant) identity() string { return g.Service + "/" + g.Subject }
+func (g *micGrant) identity() string {
+	if g.Local {
+		return "local/" + g.Service + "/" + g.Subject // never that of an account at the provider
+	}
+	return g.Service + "/" + g.Subject
+}
 
 // ended reports whether nothing of a grant is good any more.
 func (g *micGrant) ended(now int64) bool {
@@ -266,7 +272,7 @@ func (in *refreshGrant) plan(d *draft) ([]store.Op, error) {
 	if len(ops[0].Value) > maxGrantBytes {
 		return nil, errGrantTooLarge
 	}
-	if user, ok := s.userOf(&g, service); ok && in.account != nil {
+	if user, ok := s.userOf(&g); ok && in.account != nil {
 		more, err := d.mapped(in.app, user, service, &g, false)
 		if err != nil {
 			return nil, err
@@ -277,10 +283,10 @@ func (in *refreshGrant) plan(d *draft) ([]store.Op, error) {
 	return ops, nil
 }
 
-// userOf finds the user that a grant is of. That of a local service is known, though
-// he may be suspended or gone: nobody is signed up in his place.
-func (s *appState) userOf(g *micGrant, service *authService) (id string, ok bool) {
-	if service.Provider.Type == kindLocal {
+// userOf finds the user that a grant is of. A local one is known, though he may be
+// suspended or gone: nobody is signed up in his place.
+func (s *appState) userOf(g *micGrant) (id string, ok bool) {
+	if g.Local {
 		return g.Subject, true
 	}
 	return s.identities.Get(g.identity())

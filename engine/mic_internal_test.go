@@ -58,7 +58,7 @@ func (b *micBench) login(subject string, attributes map[string][]string, groups 
 		b.t.Fatal("the access token is good for nothing")
 	}
 	b.n++
-	user, ok = s.userOf(g, b.service)
+	user, ok = s.userOf(g)
 	if ok {
 		a, _ := s.accounts.Get(user)
 		b.must(b.a, &openLogin{app: b.a, user: user, generation: a.Generation, grant: string(handle), token: auth.Digest{b.n}})
@@ -198,6 +198,12 @@ func TestMICGrantEndsInTheMeantime(t *testing.T) {
 	in := &openLogin{app: b.a, user: user, generation: a.Generation, grant: string(refresh.Handle()), token: auth.Digest{99}}
 	if err := b.e.committer.submit(b.a, in); !errors.Is(err, errCredentials) {
 		t.Errorf("a login by a grant that has ended: %v", err)
+	}
+	// One that is somebody else's never was his.
+	_, other := b.login("erik", nil)
+	in.grant = string(other.Handle())
+	if err := b.e.committer.submit(b.a, in); !errors.Is(err, errCredentials) {
+		t.Errorf("a login by the grant of somebody else: %v", err)
 	}
 	// And the service: settings that were changed were changed for a reason.
 	old := b.service

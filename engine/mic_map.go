@@ -15,7 +15,7 @@ import (
 // fields of his record and memberships of groups. first says that he is new. The
 // rows are of the same commit as the session or the tokens that they come with.
 func (d *draft) mapped(a *app, user string, service *authService, g *micGrant, first bool) ([]store.Op, error) {
-	if service.Provider.Type == kindLocal {
+	if g.Local {
 		return nil, nil // he is what he is
 	}
 	t := d.trial(a)

@@ -42,7 +42,13 @@ const (
 type micCode struct {
 	request mic.Request
 	service *authService
-	account *mic.Account
+	who     proof
+}
+
+// A proof is who somebody has proved to be.
+type proof struct {
+	*mic.Account
+	local bool // a user of the environment itself, whose id is Subject
 }
 
 // appAndService finds the app and the service that a client_id means, "kid" or
@@ -144,18 +150,43 @@ func (e *Engine) temporaryLogin(r *Request) error {
 }
 
 // checkLogin asks the service who somebody is, slowed like every other check of
-// a password.
-func (r *Request) checkLogin(service *authService, username, password string) (*mic.Account, error) {
+// a password. When its directory is down, users of the environment may be let in
+// instead, if the service says so.
+func (r *Request) checkLogin(service *authService, username, password string) (proof, error) {
 	if username == "" || password == "" || len(username) > 1024 || len(password) > 1024 {
-		return nil, mic.ErrCredentials
+		return proof{}, mic.ErrCredentials
 	}
 	if service.Provider.Type == kindLocal {
-		id, err := r.e.checkPassword(r, username, password)
-		if errors.Is(err, errCredentials) {
-			return nil, mic.ErrCredentials
-		}
-		return &mic.Account{Subject: id}, err
+		return r.checkLocal(username, password)
 	}
+	account, err := r.checkDirectory(service, username, password)
+	if service.LocalFallback && errors.Is(err, mic.ErrUnavailable) {
+		r.e.config.Logger.Warn("a directory is not available: users of the environment are asked for", "request", string(r.id), "service", service.Name, "error", err)
+		who, local := r.checkLocal(username, password)
+		if local == nil && r.view.linked(who.Subject) {
+			local = mic.ErrCredentials // a directory owns him, and may have disabled him
+		}
+		if errors.Is(local, mic.ErrCredentials) {
+			return proof{}, err // he may be one of the directory's: it is not known that he is wrong
+		}
+		return who, local
+	}
+	return proof{Account: account}, err
+}
+
+// checkLocal asks for a user of the environment.
+func (r *Request) checkLocal(username, password string) (proof, error) {
+	id, err := r.e.checkPassword(r, username, password)
+	if errors.Is(err, errCredentials) {
+		err = mic.ErrCredentials
+	}
+	if err != nil {
+		return proof{}, err
+	}
+	return proof{&mic.Account{Subject: id}, true}, nil
+}
+
+func (r *Request) checkDirectory(service *authService, username, password string) (*mic.Account, error) {
 	p, err := r.e.mic.provider(service)
 	if err != nil {
 		return nil, err
@@ -210,12 +241,12 @@ func checkAccount(a *mic.Account) error {
 
 // code ends a login: a code waits for the app, and the browser, or the app, is
 // told where to go with it.
-func (r *Request) code(m *mic.Request, service *authService, account *mic.Account) error {
-	if err := checkAccount(account); err != nil {
+func (r *Request) code(m *mic.Request, service *authService, who proof) error {
+	if err := checkAccount(who.Account); err != nil {
 		return err
 	}
 	code := mic.NewToken(r.e.Random(), mic.NewHandle(r.e.Random()))
-	if !r.e.mic.codes.Begin(unixTime(r.e.now()), string(code), micCode{*m, service, account}, time.Duration(service.GrantTTL)*time.Second) {
+	if !r.e.mic.codes.Begin(unixTime(r.e.now()), string(code), micCode{*m, service, who}, time.Duration(service.GrantTTL)*time.Second) {
 		return slow(errTooManyRequests, 10)
 	}
 	return r.back(m, "code", string(code))
@@ -240,14 +271,14 @@ func (e *Engine) token(r *Request) error {
 		if !service.AllowPasswordGrant {
 			return errUnauthorized
 		}
-		account, err := r.checkLogin(service, f["username"], f["password"])
+		who, err := r.checkLogin(service, f["username"], f["password"])
 		if err == nil {
-			err = checkAccount(account)
+			err = checkAccount(who.Account)
 		}
 		if err != nil {
 			return err
 		}
-		return r.grant(service, account, f["client_id"], "", mic.NewHandle(e.Random()))
+		return r.grant(service, who, f["client_id"], "", mic.NewHandle(e.Random()))
 	}
 	return oauthFault(fasthttp.StatusBadRequest, "unsupported_grant_type", "grant_type must be authorization_code, refresh_token or password.")
 }
@@ -277,19 +308,19 @@ func (r *Request) exchange(f fields, service *authService) error {
 	case c.service.Version != service.Version:
 		return errGrant
 	}
-	return r.grant(service, c.account, m.Client, m.Redirect, code.Handle())
+	return r.grant(service, c.who, m.Client, m.Redirect, code.Handle())
 }
 
 // grant writes down a login and answers with its tokens.
-func (r *Request) grant(service *authService, account *mic.Account, client, redirect string, handle mic.Handle) error {
+func (r *Request) grant(service *authService, who proof, client, redirect string, handle mic.Handle) error {
 	access, refresh := mic.NewToken(r.e.Random(), handle), mic.NewToken(r.e.Random(), handle)
-	kept, err := r.e.keep(service, account)
+	kept, err := r.e.keep(service, who.Account)
 	if err != nil {
 		return err
 	}
 	in := &issueGrant{app: r.app, handle: handle, service: service, grant: micGrant{
-		Service: service.ID, Subject: account.Subject, Client: client, Redirect: redirect,
-		Access: access.Digest(), Refresh: refresh.Digest(), Kept: kept, Attributes: account.Attributes, Groups: account.Groups,
+		Service: service.ID, Subject: who.Subject, Local: who.local, Client: client, Redirect: redirect,
+		Access: access.Digest(), Refresh: refresh.Digest(), Kept: kept, Attributes: who.Attributes, Groups: who.Groups,
 	}}
 	if err := r.e.committer.submit(r.app, in); err != nil {
 		return err
@@ -331,7 +362,7 @@ func (r *Request) refresh(f fields, service *authService) error {
 	defer r.e.mic.alone(string(t.Handle()))()
 	r.view = r.app.view.Load()
 	g, ok := r.view.grants.Get(string(t.Handle()))
-	if !ok || g.Service != service.ID {
+	if !ok || g.Service != service.ID || g.Local && !service.local() {
 		return errGrant
 	}
 	access, refresh := mic.NewToken(r.e.Random(), t.Handle()), mic.NewToken(r.e.Random(), t.Handle())
@@ -366,7 +397,7 @@ func (r *Request) refresh(f fields, service *authService) error {
 // askAgain returns what the provider says of an account now, nil where it cannot
 // be asked.
 func (r *Request) askAgain(service *authService, g *micGrant) (*mic.Account, error) {
-	if service.Provider.Type == kindLocal {
+	if g.Local {
 		if a, ok := r.view.accounts.Get(g.Subject); !ok || a.Suspended != 0 || a.Locked != 0 {
 			return nil, mic.ErrGone
 		}

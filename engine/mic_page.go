@@ -38,15 +38,11 @@ var loginStyleHash = func() string {
 // micPage answers with a page of a login. sendTo is where a form on it may lead
 // to, besides this server: browsers look at redirects, too.
 func (r *Request) micPage(status int, title, body, sendTo string) error {
-	if err := r.page(status, title, ""); err != nil {
-		return err
-	}
 	form := "'self'"
 	if sendTo != "" {
 		form += " " + sendTo
 	}
-	r.ctx.Response.Header.Set("Content-Security-Policy",
-		"default-src 'none'; style-src "+loginStyleHash+"; form-action "+form+"; frame-ancestors 'none'; base-uri 'none'")
+	r.pageHeaders(status, "default-src 'none'; style-src "+loginStyleHash+"; form-action "+form+"; frame-ancestors 'none'; base-uri 'none'")
 	b := append([]byte(nil), `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>`...)
 	b = append(append(b, html.EscapeString(title)...), `</title><style>`+loginStyle+`</style></head><body><main><h1>`...)
 	b = append(append(b, html.EscapeString(title)...), `</h1>`...)
@@ -222,11 +218,11 @@ func (r *Request) fromApp(secret string, m *mic.Request, service *authService) e
 	if f["client_id"] != "" && f["client_id"] != m.Client || f["redirect_uri"] != "" && f["redirect_uri"] != m.Redirect || !service.AllowTemporaryURI {
 		return invalidRequest("client_id and redirect_uri are not those that this was begun with")
 	}
-	account, err := r.checkLogin(service, f["username"], f["password"])
+	who, err := r.checkLogin(service, f["username"], f["password"])
 	if err != nil {
 		return err
 	}
-	return r.code(m, service, account)
+	return r.code(m, service, who)
 }
 
 // fromPage is the form of the page. Only the browser that was shown it may send
@@ -243,14 +239,14 @@ func (r *Request) fromPage(secret string, m *mic.Request, service *authService) 
 	if err != nil {
 		return r.micProblem(err)
 	}
-	account, err := r.checkLogin(service, f["username"], f["password"])
+	who, err := r.checkLogin(service, f["username"], f["password"])
 	if err != nil {
 		return r.again(secret, m, service, f["username"], err)
 	}
 	if _, ok := r.e.mic.logins.Take(unixTime(r.start), secret); !ok {
 		return r.micProblem(errOldPage)
 	}
-	if err := r.code(m, service, account); err != nil {
+	if err := r.code(m, service, who); err != nil {
 		return r.backProblem(m, err)
 	}
 	return nil
@@ -306,7 +302,7 @@ func (e *Engine) returned(r *Request) error {
 	}
 	account, err := e.finish(service, m.Begun, values)
 	if err == nil {
-		err = r.code(&m, service, account)
+		err = r.code(&m, service, proof{Account: account})
 	}
 	if err != nil {
 		return r.backProblem(&m, err)

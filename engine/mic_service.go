@@ -40,8 +40,11 @@ type authService struct {
 	RequirePKCE bool `json:"requirePkce"`
 	// EndOnLogout ends the grant with the session: "logout leaves the MIC session
 	// alive" otherwise, as the guide says.
-	EndOnLogout bool       `json:"endMicOnLogout"`
-	Mapping     micMapping `json:"mapping"`
+	EndOnLogout bool `json:"endMicOnLogout"`
+	// LocalFallback lets the environment's own users in by name and password while
+	// the directory is down; those that the directory owns it never lets in.
+	LocalFallback bool       `json:"localFallback"`
+	Mapping       micMapping `json:"mapping"`
 
 	// Kept and shown again, without effect.
 	CustomizedLogin json.RawMessage `json:"customizedLogin,omitempty"`
@@ -131,8 +134,14 @@ func (s *authService) check() error {
 			return bad("redirectUri %q: %s", uri, err)
 		}
 	}
+	if kind := s.Provider.Type; s.LocalFallback && kind != kindLDAP && kind != kindAD {
+		return bad("localFallback is for %s and %s: other providers have a page of their own", kindLDAP, kindAD)
+	}
 	return s.Mapping.check()
 }
+
+// local tells whether users of the environment itself may log in by the service.
+func (s *authService) local() bool { return s.Provider.Type == kindLocal || s.LocalFallback }
 
 // purpose is what a secret of a service is sealed for.
 func (s *authService) purpose(name string) string { return "auth service " + s.ID + " " + name }

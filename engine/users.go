@@ -410,7 +410,7 @@ func (r *Request) connect(in *putUser, social document.Value) error {
 			if in.identity, handle, err = r.verifyIdentity(v); err != nil && errors.Is(err, errCredentials) {
 				err = fault(errOutOfRange, "the identity could not be verified")
 			}
-			if _, service, ok := r.view.granted(r.e.system.Load(), handle); ok && service.Provider.Type == kindLocal {
+			if g, ok := r.view.grants.Get(handle); ok && g.Local {
 				// That is an account here already, and no more than that.
 				if id, _ := r.grantedUser(handle); id != in.id {
 					err = fault(errOutOfRange, "the identity is another user's")

@@ -107,6 +107,13 @@ func (e *Engine) loginByIdentity(r *Request, social document.Value) error {
 	return r.openSession(id, a, handle)
 }
 
+// linked tells whether a user is somebody at an identity provider. One who signed up
+// by it has no password here anyway.
+func (s *appState) linked(user string) bool {
+	a, ok := s.accounts.Get(user)
+	return ok && a.Identity != ""
+}
+
 // granted finds the grant with a handle and the service that it is of.
 func (s *appState) granted(system *systemState, handle string) (*micGrant, *authService, bool) {
 	g, ok := s.grants.Get(handle)
@@ -114,16 +121,16 @@ func (s *appState) granted(system *systemState, handle string) (*micGrant, *auth
 		return nil, nil, false
 	}
 	service, err := system.service(s.config, g.Service)
-	return g, service, err == nil
+	return g, service, err == nil && (!g.Local || service.local())
 }
 
 // grantedUser finds the user that a grant is of.
 func (r *Request) grantedUser(handle string) (id string, ok bool) {
-	g, service, ok := r.view.granted(r.e.system.Load(), handle)
+	g, _, ok := r.view.granted(r.e.system.Load(), handle)
 	if !ok {
 		return "", false
 	}
-	return r.view.userOf(g, service)
+	return r.view.userOf(g)
 }
 
 // grantedFields are the members of a new user's record that his provider sets.
@@ -136,13 +143,18 @@ func (r *Request) grantedFields(handle string) map[string][]byte {
 }
 
 // loggedIn returns the rows that a login by a grant brings with it, and refuses
-// one that the grant, or its service, has not outlived.
+// one that the grant, or its service, has not outlived, or whose user is not the
+// one that the grant is of: what it was when the request came may have changed. first
+// says that the user is new.
 func (d *draft) loggedIn(a *app, handle, user string, first bool) ([]store.Op, error) {
 	if handle == "" {
 		return nil, nil
 	}
 	g, service, ok := d.state(a).granted(d.systemState(), handle)
 	if !ok || d.now >= g.AccessUntil {
+		return nil, errCredentials
+	}
+	if owner, known := d.state(a).userOf(g); known == first || known && owner != user {
 		return nil, errCredentials
 	}
 	return d.mapped(a, user, service, g, first)

@@ -18,20 +18,26 @@ import (
 
 // page answers with HTML that gives nothing away to whatever stands around it.
 func (r *Request) page(status int, title, body string) error {
-	h := &r.ctx.Response.Header
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("X-Robots-Tag", "noindex")
-	r.ctx.SetStatusCode(status)
+	r.pageHeaders(status, "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 	b := append([]byte(nil), `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>`...)
 	b = append(append(b, html.EscapeString(title)...), `</title></head><body><h1>`...)
 	b = append(append(b, html.EscapeString(title)...), `</h1>`...)
 	b = append(append(b, body...), `</body></html>`...)
 	r.ctx.Response.SetBodyRaw(b)
 	return nil
+}
+
+// pageHeaders are those of every page that this server shows. policy is its content
+// security policy.
+func (r *Request) pageHeaders(status int, policy string) {
+	h := &r.ctx.Response.Header
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("X-Robots-Tag", "noindex")
+	r.ctx.SetStatusCode(status)
 }
 
 // failedPage shows an error as a page. No error leaves here: the log would
