@@ -15,6 +15,7 @@ const (
 	Verification
 	Mail           // to one account; the caller counts by the account in the place of the network
 	Page           // of a link in a mail, opened or submitted
+	Login          // of a login at an identity provider, begun or come back to
 	quotaKinds int = iota
 )
 
@@ -28,8 +29,8 @@ type Allowance struct {
 // QuotaLimits are the allowances of one app and network. The zero value limits
 // nothing. Entries bounds how many (app, network, kind) are remembered; zero is 65,536.
 type QuotaLimits struct {
-	SignUp, Exists, Reset, Verification, Mail, Page Allowance
-	Entries                                         int
+	SignUp, Exists, Reset, Verification, Mail, Page, Login Allowance
+	Entries                                                int
 }
 
 // DefaultQuota is for servers.
@@ -40,6 +41,7 @@ var DefaultQuota = QuotaLimits{
 	Verification: Allowance{Burst: 5, Every: 5 * time.Minute},
 	Mail:         Allowance{Burst: 5, Every: 20 * time.Minute},
 	Page:         Allowance{Burst: 30, Every: 10 * time.Second},
+	Login:        Allowance{Burst: 300, Every: time.Second}, // a company comes from one address
 }
 
 // A Quota limits the calls that need nothing but the public app secret, for each app,
@@ -59,7 +61,7 @@ type quotaBucket struct {
 // NewQuota returns a Quota in which nothing has been used.
 func NewQuota(l QuotaLimits) *Quota {
 	q := &Quota{}
-	for kind, a := range [quotaKinds]Allowance{l.SignUp, l.Exists, l.Reset, l.Verification, l.Mail, l.Page} {
+	for kind, a := range [quotaKinds]Allowance{l.SignUp, l.Exists, l.Reset, l.Verification, l.Mail, l.Page, l.Login} {
 		if a.Burst > 0 && a.Every > 0 {
 			full := float64(a.Burst)
 			q.rates[kind] = rate{free: full, full: full, perHour: float64(time.Hour) / float64(a.Every)}

@@ -16,9 +16,9 @@ import (
 
 // fuzzed is an engine with the app kid_fuzz, which is asked as its master.
 type fuzzed struct {
-	e      *Engine
-	serve  fasthttp.RequestHandler
-	master string // the Authorization
+	e           *Engine
+	serve       fasthttp.RequestHandler
+	master, app string // Authorizations
 }
 
 func newFuzzed(f *testing.F) *fuzzed {
@@ -31,7 +31,10 @@ func newFuzzed(f *testing.F) *fuzzed {
 	if err != nil {
 		f.Fatal(err)
 	}
-	return &fuzzed{e, e.Handler(), "Basic " + base64.StdEncoding.EncodeToString([]byte("kid_fuzz:"+app.MasterSecret))}
+	basic := func(secret string) string {
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte("kid_fuzz:"+secret))
+	}
+	return &fuzzed{e, e.Handler(), basic(app.MasterSecret), basic(app.AppSecret)}
 }
 
 // do sends a request with headers, names and values in turn.

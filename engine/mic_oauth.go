@@ -33,9 +33,8 @@ const (
 	// providerTime is how long one question to a provider may take.
 	providerTime = 30 * time.Second
 
-	micCookie = "postern_mic"
-	codePath  = "/oauth/authenticate/"
-	backPath  = "/oauth2/redirect/" // and the id of the service: what one provider says is never taken for another's
+	codePath = "/oauth/authenticate/"
+	backPath = "/oauth2/redirect/" // and the id of the service: what one provider says is never taken for another's
 )
 
 // A code is what a login has led to, until the app takes it.
@@ -125,7 +124,7 @@ func wanted(f fields, service *authService, m *mic.Request) (err error) {
 // temporaryLogin answers POST /oauth/auth with the URI that takes the name and
 // the password.
 func (e *Engine) temporaryLogin(r *Request) error {
-	if err := r.limit(auth.Page); err != nil {
+	if err := r.limit(auth.Login); err != nil {
 		return err
 	}
 	f, err := r.posted()

@@ -96,16 +96,29 @@ func (r *Request) backProblem(m *mic.Request, err error) error {
 	return r.backWith(m, url.Values{"error": {code}, "error_description": {o.description}, "iss": {r.e.config.PublicURL}})
 }
 
-// browser returns the cookie that binds a login to a browser, and gives it one if
-// it has none.
+// micCookie is the name of the cookie that binds a login to a browser. By its prefix
+// browsers see to it that no other host of the domain and no plain connection sets it.
+func (e *Engine) micCookie() string {
+	if strings.HasPrefix(e.config.PublicURL, "https:") {
+		return "__Host-postern_mic"
+	}
+	return "postern_mic"
+}
+
+// shown is the cookie that the browser has sent.
+func (r *Request) shown() string {
+	return string(r.ctx.Request.Header.Cookie(r.e.micCookie()))
+}
+
+// browser returns the cookie, and gives the browser one if it has none.
 func (r *Request) browser() string {
-	value := string(r.ctx.Request.Header.Cookie(micCookie))
+	value := r.shown()
 	if _, ok := mic.ParseSecret(value); !ok {
 		value = mic.NewSecret(r.e.Random())
 	}
 	c := fasthttp.AcquireCookie()
 	defer fasthttp.ReleaseCookie(c)
-	c.SetKey(micCookie)
+	c.SetKey(r.e.micCookie())
 	c.SetValue(value)
 	c.SetPath("/")
 	c.SetHTTPOnly(true)
@@ -119,7 +132,7 @@ func (r *Request) browser() string {
 // showLogin answers GET /oauth/auth: with the page that asks for name and
 // password, or by sending the browser to the provider's own.
 func (e *Engine) showLogin(r *Request) error {
-	if err := r.limit(auth.Page); err != nil {
+	if err := r.limit(auth.Login); err != nil {
 		return r.micProblem(err)
 	}
 	f, err := fieldsOf(r.ctx.QueryArgs())
@@ -228,7 +241,7 @@ func (r *Request) fromApp(secret string, m *mic.Request, service *authService) e
 // fromPage is the form of the page. Only the browser that was shown it may send
 // it: a stranger who had somebody else send his form would log him in as himself.
 func (r *Request) fromPage(secret string, m *mic.Request, service *authService) error {
-	if !m.From(string(r.ctx.Request.Header.Cookie(micCookie))) {
+	if !m.From(r.shown()) {
 		return r.micProblem(oauthFault(fasthttp.StatusForbidden, "invalid_request", "This page was opened in another browser, or cookies are switched off"))
 	}
 	form, err := r.form()
@@ -267,7 +280,7 @@ func (r *Request) again(secret string, m *mic.Request, service *authService, nam
 // it comes without our cookie, because another site has sent it: then it is sent
 // to this very place once more, by itself, and brings it.
 func (e *Engine) returned(r *Request) error {
-	if err := r.limit(auth.Page); err != nil {
+	if err := r.limit(auth.Login); err != nil {
 		return r.micProblem(err)
 	}
 	if r.ctx.IsPost() {
@@ -290,7 +303,7 @@ func (e *Engine) returned(r *Request) error {
 	if !ok || !m.Page || m.Begun == nil || m.Service != r.param(0) {
 		return r.micProblem(errOldPage)
 	}
-	if !m.From(string(r.ctx.Request.Header.Cookie(micCookie))) {
+	if !m.From(r.shown()) {
 		return r.micProblem(oauthFault(fasthttp.StatusForbidden, "invalid_request", "This login was begun in another browser, or cookies are switched off"))
 	}
 	if _, ok := e.mic.logins.Take(unixTime(r.start), state); !ok {

@@ -117,7 +117,11 @@ func (r *Request) limit(kind auth.QuotaKind) error {
 	if network == "" || r.subject.Role == acl.RoleMaster {
 		return nil
 	}
-	wait, ok := r.e.quota.Allow(unixTime(r.start), r.app.key, network, kind)
+	app := "" // the app is not always known yet: then the network alone counts
+	if r.app != nil {
+		app = r.app.key
+	}
+	wait, ok := r.e.quota.Allow(unixTime(r.start), app, network, kind)
 	if !ok {
 		r.e.metrics.throttled.Inc()
 		return slow(errTooManyRequests, int(math.Ceil(wait.Seconds())))
