@@ -41,7 +41,7 @@ type Start struct {
 const (
 	metricIndexBytes = "postern_index_bytes"         // of postings
 	metricPostings   = "postern_index_postings"      // one a grant and order
-	metricBuilding   = "postern_index_building"      // what is being built
+	metricBuilding   = "postern_index_building"      // 1: something is built, or written to disk, behind the queries
 	metricTouched    = "postern_index_touched_total" // entities that a change has touched in an index
 )
 

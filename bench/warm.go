@@ -8,8 +8,8 @@ const (
 	warmConnections = 4
 	warmPasses      = 5 // through all queries
 	warmWindows     = 20
-	warmWithin      = 1.15 // the largest of three rates against the smallest
-	buildLimit      = 2 * time.Minute
+	warmWithin      = 1.15             // the largest of three rates against the smallest
+	buildLimit      = 40 * time.Minute // an order of ten million takes five, at a quarter of a core
 )
 
 // warm repeats the queries until their rates stay: what the engine builds behind

@@ -21,8 +21,8 @@ type indexer struct {
 	quit chan struct{}
 	over sync.WaitGroup
 
-	building atomic.Bool
-	saves    bool // it is the turn of snapshots
+	working atomic.Bool
+	saves   bool // it is the turn of snapshots
 }
 
 const (
@@ -76,10 +76,15 @@ func (x *indexer) run() {
 			return
 		case <-x.wake:
 		}
+		x.working.Store(true)
 		for x.step() {
 		}
+		x.working.Store(false)
 	}
 }
+
+// busy tells whether there is work, under way or waiting for its turn.
+func (x *indexer) busy() bool { return x.working.Load() || len(x.wake) > 0 }
 
 // step does what is most urgent, and reports whether there was something.
 // Between two bases snapshots have their turn: where writes never end there is
@@ -123,8 +128,6 @@ func (c *collection) worn(after, times int) bool {
 // rebuild makes a new base for a collection, puts it in its place and returns
 // it; nil when it has no place any more. It reports false when it was stopped.
 func (x *indexer) rebuild(a *app, c *collection) (_ *base, going bool) {
-	x.building.Store(true)
-	defer x.building.Store(false)
 	chosen := c.uses.choose(c, x.e.now())
 	p := &spread{quit: x.quit, since: time.Now(), share: restSame}
 	if len(chosen.new) > 0 || c.worn(x.e.config.RebuildAfter, farBehind) {

@@ -51,7 +51,7 @@ func newMetrics(e *Engine) *engineMetrics {
 	})
 	s.NewGauge("postern_queries_waiting", func() float64 { return float64(e.pacer.waiting.Load()) })
 	s.NewGauge("postern_index_building", func() float64 {
-		if e.indexer.building.Load() {
+		if e.indexer.busy() {
 			return 1
 		}
 		return 0
