@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"encoding/json"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -154,8 +153,7 @@ func Browser(t testing.TB) Node {
 		t.Fatal(err)
 	}
 	return NPM(t, "playwright-core", lock, func(n Node) bool {
-		var p struct{ Version string }
 		b, err := os.ReadFile(filepath.Join(n.Modules, "playwright-core", "package.json"))
-		return err == nil && json.Unmarshal(b, &p) == nil && p.Version == "1.64.1"
+		return err == nil && bytes.Contains(b, []byte(`"version": "1.64.1"`))
 	})
 }
