@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/valyala/fasthttp"
+
 	"postern/engine/document"
 )
 
@@ -29,6 +31,10 @@ const (
 var forApps = map[string]bool{
 	"appdata": true, "user": true, "group": true, "rpc": true, "roles": true, "blob": true, "push": true, "stream": true,
 }
+
+// micPosts are the paths of Mobile Identity Connect that pages post to. Its login
+// page is opened by people, in a window of its own.
+var micPosts = map[string]bool{"/oauth/auth": true, "/oauth/token": true, "/oauth/revoke": true}
 
 // originsIn reads the setting: an array of origins such as
 // "https://app.example.com", "localhost" or "*".
@@ -74,7 +80,8 @@ func (o *AppOptions) allowsOrigin(origin string) bool {
 // cors lets a page of an allowed origin read the answer, whatever it is.
 func (r *Request) cors() {
 	options := &r.view.config.Options
-	if len(options.CORSOrigins) == 0 || !forApps[firstSegment(r.route.path)] {
+	forPages := forApps[firstSegment(r.route.path)] || micPosts[r.route.path] && r.route.method == fasthttp.MethodPost
+	if len(options.CORSOrigins) == 0 || !forPages {
 		return
 	}
 	h := &r.ctx.Response.Header
@@ -92,39 +99,57 @@ func firstSegment(path string) string {
 	return first
 }
 
-// preflight answers OPTIONS for every path of an app, without credentials: a
-// browser asks before it lets a page send any. No other path takes OPTIONS.
+// preflight answers OPTIONS for every path that pages use, without credentials:
+// a browser asks before it lets a page send any. No other path takes OPTIONS.
 func (e *Engine) preflight(r *Request) error {
 	h := &r.ctx.Response.Header
-	segments := strings.Split(string(r.ctx.URI().PathOriginal()), "/")
+	path := string(r.ctx.URI().PathOriginal())
+	segments := strings.Split(path, "/")
 	asked := r.ctx.Request.Header.Peek("Access-Control-Request-Headers")
-	origin := r.ctx.Request.Header.Peek("Origin")
-	if len(segments) < 3 || !forApps[segments[1]] || r.local {
+	origin := string(r.ctx.Request.Header.Peek("Origin"))
+	ofMIC := micPosts[strings.TrimSuffix(path, "/")]
+	if !ofMIC && (len(segments) < 3 || !forApps[segments[1]]) || r.local {
 		return errMethod
 	}
 	h.Set("Allow", corsMethods)
-	if len(origin) == 0 {
+	if origin == "" {
 		return r.nothing()
 	}
-	key, err := decodeSegment(segments[2])
-	a, ok := e.appByKey(key)
-	if err != nil || !ok {
-		return errAppNotFound
+	allowed := ofMIC && e.someAppAllows(origin)
+	if !ofMIC {
+		key, err := decodeSegment(segments[2])
+		a, ok := e.appByKey(key)
+		if err != nil || !ok {
+			return errAppNotFound
+		}
+		allowed = a.view.Load().config.Options.allowsOrigin(origin)
 	}
 	h.Set("Vary", "Origin, Access-Control-Request-Headers")
-	if !a.view.Load().config.Options.allowsOrigin(string(origin)) {
+	if !allowed {
 		return errCORS
 	}
 	if !headerNames(asked) {
 		return fault(errBadRequest, "Access-Control-Request-Headers is not a list of header names")
 	}
-	h.SetBytesV("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Origin", origin)
 	h.Set("Access-Control-Allow-Methods", corsMethods)
 	if len(asked) > 0 {
 		h.SetBytesV("Access-Control-Allow-Headers", asked)
 	}
 	h.Set("Access-Control-Max-Age", corsMaxAge)
 	return r.nothing()
+}
+
+// someAppAllows tells whether pages of an origin may use any app. For Mobile
+// Identity Connect the app is in the body of the request that a preflight asks
+// leave for. The answer to that one is for the origins of its own app again.
+func (e *Engine) someAppAllows(origin string) bool {
+	for _, a := range e.apps.Load().byKey {
+		if c := a.view.Load().config; c.Deleted == 0 && c.Options.allowsOrigin(origin) {
+			return true
+		}
+	}
+	return false
 }
 
 // headerNames tells whether text is a list of header names, which is given back.

@@ -65,11 +65,11 @@ func (e *Engine) handlerOf(routes []route, local bool) fasthttp.RequestHandler {
 	}
 	preflight := e.mount(route{method: "OPTIONS", path: "/", allow: anyone, handler: e.preflight}, local)
 	return func(ctx *fasthttp.RequestCtx) {
+		trimVersion(ctx)
 		if ctx.IsOptions() {
 			e.serve(ctx, preflight, nil)
 			return
 		}
-		trimVersion(ctx)
 		if !trimSlash(ctx) {
 			m.NotFound(ctx)
 			return

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"postern/engine"
 )
 
 func withOrigins(origins ...string) func(*options) {
@@ -73,6 +75,53 @@ func TestCORSIsOffByDefault(t *testing.T) {
 	a := s.do("GET", "/appdata/"+kid, asApp, "", "Origin", "http://localhost")
 	if a.status != 200 || a.header["Access-Control-Allow-Origin"] != "" || a.header["Vary"] != "" {
 		t.Errorf("%d %v", a.status, a.header)
+	}
+}
+
+// Pages trade in the tokens of Mobile Identity Connect, too. Which app it is about
+// is in the body, so a preflight is answered for the origins of all apps, and the
+// request itself for those of its own.
+func TestCORSOfMIC(t *testing.T) {
+	s := startMIC(t, withOrigins("https://app.example.com"))
+	if _, err := s.e.CreateApp(engine.NewApp{Key: "kid_third", Name: "Third", AppSecret: appSecret, MasterSecret: masterSecret, Options: engine.AppOptions{CORSOrigins: []string{"https://third.example"}}}); err != nil {
+		t.Fatal(err)
+	}
+	preflight := func(path, origin string) answer {
+		return s.do("OPTIONS", path, "", "", "Origin", origin,
+			"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization,x-kinvey-api-version")
+	}
+	for _, path := range []string{"/oauth/auth", "/oauth/token", "/v3/oauth/token", "/oauth/token/", "/V2/oauth/auth", "/oauth/revoke"} {
+		for _, origin := range []string{"https://app.example.com", "https://third.example"} {
+			a := s.want(preflight(path, origin), 204, "")
+			if a.header["Access-Control-Allow-Origin"] != origin || a.header["Access-Control-Allow-Headers"] != "authorization,x-kinvey-api-version" {
+				t.Errorf("preflight of %s from %s: %v", path, origin, a.header)
+			}
+		}
+		if a := s.want(preflight(path, "https://evil.example"), 400, "CORSDisabled"); a.header["Access-Control-Allow-Origin"] != "" {
+			t.Errorf("preflight of %s: %v", path, a.header)
+		}
+	}
+	for _, path := range []string{"/oauth/authenticate/" + strings.Repeat("a", 32), "/oauth2/redirect/x", "/oauth", "/oauth/other", "/v3/user"} {
+		if a := preflight(path, "https://app.example.com"); a.status != 405 || a.header["Access-Control-Allow-Origin"] != "" {
+			t.Errorf("preflight of %s: %d %v", path, a.status, a.header)
+		}
+	}
+	for origin, want := range map[string]string{"https://app.example.com": "https://app.example.com", "https://third.example": "", "https://evil.example": ""} {
+		for name, a := range map[string]answer{
+			"a temporary URI": s.form("/v3/oauth/auth", "", s.auth(), "Origin", origin),
+			"tokens":          s.form("/oauth/token", asApp, values("grant_type", "password", "client_id", kid, "username", "alice", "password", "alice"), "Origin", origin),
+			"an error":        s.form("/oauth/token", asApp, values("grant_type", "refresh_token", "client_id", kid, "refresh_token", "x"), "Origin", origin),
+			"a wrong secret":  s.form("/oauth/token", basic(kid, "x"), values("grant_type", "refresh_token", "client_id", kid, "refresh_token", "x"), "Origin", origin),
+			"revocation":      s.form("/oauth/revoke", asApp, values("client_id", kid, "token", "x"), "Origin", origin),
+		} {
+			if got := a.header["Access-Control-Allow-Origin"]; got != want {
+				t.Errorf("%s for %s: %d, readable for %q; want %q", name, origin, a.status, got, want)
+			}
+		}
+		// The page is for a person, not for a script.
+		if a := s.do("GET", "/v3/oauth/auth?"+s.auth().Encode(), "", "", "Origin", origin); a.status != 200 || a.header["Access-Control-Allow-Origin"] != "" {
+			t.Errorf("the login page for %s: %d %v", origin, a.status, a.header)
+		}
 	}
 }
 
