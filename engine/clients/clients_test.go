@@ -20,7 +20,7 @@ import (
 )
 
 // atLeast is the number of checks below which something must have gone missing.
-const atLeast = 864
+const atLeast = 850
 
 func TestKinveyNodeSDK(t *testing.T) {
 	client := node312.install(t)

@@ -13,7 +13,6 @@
 //	data.js     one user and one collection: saving, and all that a query can say
 //	acl.js      an ACL in every form, and grants, groups and levels that change
 //	matrix.js   level x shape of the ACL x kind of user x operation, from a small table
-//	mic.js      Mobile Identity Connect: login, and the refresh that the SDK makes
 //	offline.js  the stores that keep a copy and talk to the server in the background
 //	harness.js  what the scripts share
 //
@@ -26,9 +25,18 @@
 //	lifecycle.js  what each is put through: users, entities, queries, permissions
 //	node.js       kinvey-node-sdk 3.2.1, and what is missing above of 3.12.5
 //	js.js         kinvey-js-sdk 7.0.0, the core of the SDKs for browsers and phones
+//	platform.js   what a platform supplies to that core
 //	kinvey.js     kinvey 1.7.0, the SDK before them
 //	flex.js       kinvey-flex-sdk 3.3.0, code beside the server
 //	untrusted.js  that certificates are looked at
+//
+// Mobile Identity Connect, in testdata/mic:
+//
+//	logins.js   what each way to log in is put through: refusals, expiry, logout
+//	node.js     kinvey-node-sdk 3.12.5: temporary URI, and a page that the app opens
+//	js.js       kinvey-js-sdk 7.0.0: login page, and password grant
+//	browser.js  a person at a browser without a screen
+//	service.js  the operator, and an app without an SDK
 //
 // js.js and kinvey.js insist on https. They go through the certificate authority
 // of "postern dev --tls" with NODE_EXTRA_CA_CERTS, js.js to the host names that are

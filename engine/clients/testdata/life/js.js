@@ -1,70 +1,15 @@
 'use strict';
-// kinvey-js-sdk 7: the core of the SDKs for browsers and phones. Its hosts are
-// fixed to https://<instance>-baas.kinvey.com, and the platform supplies how
-// requests are sent and where sessions and copies are kept. Here requests go by
-// node's https to the very URL that the SDK makes; only the name lookup and the
-// port are the test's, as a hosts file and a listener on 443 would have them. The
-// certificate is verified for the SDK's host.
+// kinvey-js-sdk 7: the core of the SDKs for browsers and phones, on the platform
+// of platform.js.
 
-const https = require('node:https');
 const life = require('./lifecycle');
+const platform = require('./platform');
 
 const { assert, check, kid, run } = life;
 const now = stream => (stream && stream.toPromise ? stream.toPromise() : stream);
-const instanceId = 'acme';
-const { port } = new URL(life.url);
-const agent = new https.Agent({ keepAlive: true });
-const hosts = new Set();
-
-const httpAdapter = {
-  send: request => new Promise((resolve, reject) => {
-    const target = new URL(request.url);
-    hosts.add(target.host);
-    const lookup = (name, options, done) => (options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4));
-    const sent = https.request(target, {
-      port, lookup, agent, method: request.method, timeout: request.timeout, setHost: false,
-      headers: Object.assign({ Host: target.host }, request.headers),
-    }, (answer) => {
-      const parts = [];
-      answer.on('data', part => parts.push(part));
-      answer.on('end', () => resolve({ statusCode: answer.statusCode, headers: answer.headers, data: Buffer.concat(parts).toString() }));
-    });
-    sent.on('error', reject);
-    sent.end(request.body);
-  }),
-};
-
-// What a platform keeps in a database is kept in maps.
-function storageAdapter() {
-  const kept = new Map();
-  const at = (db, collection) => {
-    const key = `${db}/${collection}`;
-    if (!kept.has(key)) kept.set(key, new Map());
-    return kept.get(key);
-  };
-  return {
-    find: async (db, c) => [...at(db, c).values()],
-    count: async (db, c) => at(db, c).size,
-    findById: async (db, c, id) => at(db, c).get(id),
-    save: async (db, c, docs) => { docs.forEach(doc => at(db, c).set(doc._id, doc)); return docs; },
-    removeById: async (db, c, id) => Number(at(db, c).delete(id)),
-    removeManyById: async (db, c, ids) => ids.map(id => Number(at(db, c).delete(id))).reduce((a, b) => a + b, 0),
-    clear: async (db, c) => { at(db, c).clear(); return true; },
-    clearDatabase: async () => { kept.clear(); return true; },
-  };
-}
 
 function program(more) {
-  life.unload();
-  const kinvey = require('kinvey-js-sdk');
-  const session = new Map();
-  kinvey.init({
-    kinveyConfig: Object.assign({ appKey: kid, appSecret: life.appSecret, instanceId }, more),
-    httpAdapter,
-    sessionStore: { get: async key => session.get(key), set: async (key, value) => { session.set(key, value); return true; }, remove: async key => session.delete(key) },
-    storageAdapter: storageAdapter(),
-  });
-  kinvey.logger.disableAll();
+  const kinvey = platform.load(more);
   const { User } = kinvey;
   const data = user => (user ? user.data : null);
   const query = filter => Object.assign(new kinvey.Query(), filter && { filter });
@@ -215,6 +160,6 @@ run(async () => {
   });
   await check('a custom endpoint that is not there', () =>
     life.fails(client, CustomEndpoint.execute('none', { a: 1 }), 'NotFound', 'EndpointDoesNotExist', 'FeatureUnavailable'));
-  await check('all requests went to the hosts that the SDK makes', async () => assert.deepEqual([...hosts], [`${instanceId}-baas.kinvey.com`]));
-  agent.destroy();
+  await check('all requests went to the hosts that the SDK makes', async () => assert.deepEqual([...platform.hosts], [`${platform.instanceId}-baas.kinvey.com`]));
+  platform.close();
 });
