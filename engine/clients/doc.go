@@ -38,6 +38,13 @@
 //	browser.js  a person at a browser without a screen
 //	service.js  the operator, and an app without an SDK
 //
+// With the build tag e2e, in testdata/browser: kinvey-html5-sdk 3.12.5, and
+// kinvey-js-sdk 7.0.0 with the part for browsers of kinvey-html5-sdk 9.0.0, in pages
+// of Debian's Chromium:
+//
+//	mic.js      a window on the login page, a person who types, a page with a session
+//	app.js      the app, its page and its server
+//
 // js.js and kinvey.js insist on https. They go through the certificate authority
 // of "postern dev --tls" with NODE_EXTRA_CA_CERTS, js.js to the host names that are
 // fixed in it.
