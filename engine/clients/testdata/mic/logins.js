@@ -7,13 +7,15 @@
 const life = require('../life/lifecycle');
 const service = require('./service');
 
-const { assert, fails, kid, must, rest } = life;
-const redirect = 'http://localhost:9876/callback';
+const { assert, fails, kid, must } = life;
+const { redirect } = service;
 const ids = entities => entities.map(entity => entity._id).sort();
 
-// refused is a login that leads to nothing.
-async function refused(client, way, options, errors, { p = client.program(), name = 'alice', password = name } = {}) {
-  await fails(client, p.login(way, name, [password], options), ...errors);
+// refused is a login that leads to nothing, with an error of this name, for a
+// reason that is said.
+async function refused(client, way, options, [name, reason], { p = client.program(), user = 'alice', password = user } = {}) {
+  const error = await fails(client, p.login(way, user, [password], options), name);
+  assert.match(client.told(p, error), reason);
   assert.equal(await p.active(), null);
 }
 
@@ -21,7 +23,7 @@ async function refused(client, way, options, errors, { p = client.program(), nam
 async function refusals(client, way) {
   const refuses = (what, ...how) => life.check(`${way.name}: ${what}`, () => refused(client, way, ...how));
   await refuses('a wrong password', {}, way.denied, { password: 'wrong' });
-  await refuses('an unknown user', {}, way.denied, { name: 'nobody' });
+  await refuses('an unknown user', {}, way.denied, { user: 'nobody' });
   await refuses('a service that is not there', { micId: 'f'.repeat(32) }, way.unknown);
   await refuses('an app that is not there', {}, way.unknown, { p: client.program({ appKey: 'kid_none' }) });
   await refuses('a wrong app secret', {}, way.badSecret, { p: client.program({ appSecret: 'a'.repeat(32) }) });
@@ -145,7 +147,7 @@ async function logins(client, way) {
   await check('a suspended user is out, and no refresh helps him', async () => {
     await must('DELETE', `/user/${kid}/${guestID}`);
     await over(suspended);
-    if (way.denied) await refused(client, way, {}, way.denied, { name: guest });
+    if (way.denied) await refused(client, way, {}, way.denied, { user: guest });
   });
   await check('restored, he logs in again', async () => {
     await must('POST', `/user/${kid}/${guestID}/_restore`);
@@ -199,4 +201,4 @@ async function logins(client, way) {
   });
 }
 
-module.exports = { logins, redirect };
+module.exports = { logins };

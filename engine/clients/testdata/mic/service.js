@@ -4,6 +4,7 @@
 const life = require('../life/lifecycle');
 
 const { assert, kid, must, rest } = life;
+const redirect = 'http://localhost:9876/callback';
 const asApp = `Basic ${btoa(`${kid}:${life.appSecret}`)}`;
 
 let operator;
@@ -42,4 +43,4 @@ const refresh = token => form('/oauth/token', { grant_type: 'refresh_token', cli
 const revoke = token => form('/oauth/revoke', { client_id: kid, token });
 const openSession = kinveyAuth => rest('POST', `/user/${kid}/login`, { _socialIdentity: { kinveyAuth } }, asApp);
 
-module.exports = { change, expired, form, manage, openSession, refresh, revoke, session };
+module.exports = { change, expired, form, manage, openSession, redirect, refresh, revoke, session };
