@@ -3,17 +3,12 @@
 package oidc_test
 
 import (
-	"bufio"
 	"crypto/rand"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/netip"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -21,74 +16,30 @@ import (
 	"time"
 
 	"postern/auth/mic/fetch"
+	"postern/auth/mic/lab"
 	"postern/auth/mic/oidc"
-	"postern/engine/clients/install"
 )
 
 const callback = "https://postern.example/mic/callback/1"
 
 // A server is a running oidc-provider.
 type server struct {
+	*lab.OpenID
 	t      *testing.T // that runs now
 	issuer string
-	in     io.Writer
-	out    *bufio.Scanner
 	ahead  atomic.Int64 // how far the clock of clients is ahead of ours, in ns
 }
 
 func start(t *testing.T, environment ...string) *server {
 	t.Helper()
-	dir := filepath.Join("testdata", "provider")
-	node := install.NPM(t, "oidc-provider", os.DirFS(dir), func(n install.Node) bool {
-		return exec.Command(n.Program, "-e", `if (require(process.argv[1]).version !== "9.13.3") process.exit(1)`,
-			filepath.Join(n.Modules, "oidc-provider", "package.json")).Run() == nil
-	})
-	cmd := exec.Command(node.Program, filepath.Join(dir, "server.mjs"))
-	cmd.Env = append(append(install.Environment(), "NODE_PATH="+node.Modules), environment...)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var complaints strings.Builder
-	cmd.Stderr = &complaints
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = in.Close() // ends it
-		if err := cmd.Wait(); err != nil || t.Failed() {
-			t.Logf("the provider: %v\n%s", err, complaints.String())
-		}
-	})
-	s := &server{t: t, in: in, out: bufio.NewScanner(out)}
-	for s.out.Scan() {
-		if issuer, ok := strings.CutPrefix(s.out.Text(), "ready "); ok {
-			s.issuer = issuer
-			return s
-		}
-	}
-	t.Fatal("the provider did not start")
-	return nil
+	s := lab.OpenIDProvider(t, environment...)
+	return &server{OpenID: s, t: t, issuer: s.Issuer}
 }
 
 // tell gives the provider a command, and returns when it was carried out.
 func (s *server) tell(format string, args ...any) {
 	s.t.Helper()
-	command := fmt.Sprintf(format, args...)
-	if _, err := fmt.Fprintln(s.in, command); err != nil {
-		s.t.Fatal(err)
-	}
-	name, _, _ := strings.Cut(command, " ")
-	for s.out.Scan() { // it also prints notices
-		if s.out.Text() == "done "+name {
-			return
-		}
-	}
-	s.t.Fatalf("%s: the provider has ended", command)
+	s.Tell(s.t, format, args...)
 }
 
 func client() *http.Client {

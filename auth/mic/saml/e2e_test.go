@@ -16,6 +16,7 @@ import (
 
 	"postern/auth/mic"
 	"postern/auth/mic/fetch"
+	"postern/auth/mic/lab"
 	"postern/auth/mic/saml"
 )
 
@@ -29,12 +30,12 @@ func TestSimpleSAMLphp(t *testing.T) {
 			t.Fatalf(format, args...)
 		}
 	}
-	i := startIDP(t)
-	key, cert := keyPair(t)
+	i := lab.SimpleSAML(t)
+	key, cert := lab.KeyPair(t)
 	ahead := time.Duration(0) // of our clock
 	config := func(name string, change func(*saml.Config)) saml.Config {
 		c := saml.Config{
-			IDPMetadataURL: i.metadata(), IDPIssuer: idpEntity, EntityID: "https://api.test/sp/" + name, ACSURL: acs, GroupsAttribute: "groups",
+			IDPMetadataURL: i.Metadata(), IDPIssuer: lab.SAMLEntity, EntityID: "https://api.test/sp/" + name, ACSURL: acs, GroupsAttribute: "groups",
 			HTTP: fetch.New(fetch.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}),
 			Now:  func() time.Time { return time.Now().Add(ahead) }, Rand: rand.Reader,
 		}
@@ -62,7 +63,7 @@ func TestSimpleSAMLphp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		i.write("sp-"+name+".xml", text)
+		i.Write("sp-"+name+".xml", text)
 	}
 	begin := func(t *testing.T, p *saml.Provider, b *browser) []byte {
 		t.Helper()
@@ -151,7 +152,7 @@ func TestSimpleSAMLphp(t *testing.T) {
 		b := newBrowser(t)
 		begin(t, provider(t, unsigned), b)
 		check(t, !strings.Contains(b.page, `name="password"`), "an unsigned request was taken")
-		otherKey, otherCert := keyPair(t)
+		otherKey, otherCert := lab.KeyPair(t)
 		other := signing
 		other.Key, other.Certificate = string(otherKey), string(otherCert)
 		b = newBrowser(t)
@@ -225,26 +226,26 @@ func TestSimpleSAMLphp(t *testing.T) {
 		refused(t, err, "used before")
 	})
 	t.Run("rollover by metadata", func(t *testing.T) {
-		defer func() { ahead = 0; i.keys("a", "") }()
+		defer func() { ahead = 0; i.Keys("a", "") }()
 		p := provider(t, plain)
 		login(t, p, "alice", "wonder-1")
-		i.keys("a", "b") // the next key is announced
+		i.Keys("a", "b") // the next key is announced
 		ahead = 2 * time.Minute
 		login(t, p, "alice", "wonder-1")
-		i.keys("b", "") // and signs, before we have asked again
+		i.Keys("b", "") // and signs, before we have asked again
 		a := login(t, p, "alice", "wonder-1")
 		check(t, a.Subject == alice.Subject, "Subject = %q", a.Subject)
 	})
 	t.Run("rollover by configuration", func(t *testing.T) {
-		defer i.keys("a", "")
+		defer i.Keys("a", "")
 		c := config("plain", func(c *saml.Config) {
 			c.IDPMetadataURL = ""
-			c.SSOURL = i.base() + "saml2/idp/SSOService.php"
-			c.IDPCertificates = []string{i.certificate("a"), i.certificate("b")}
+			c.SSOURL = i.Base() + "saml2/idp/SSOService.php"
+			c.IDPCertificates = []string{i.Certificate("a"), i.Certificate("b")}
 		})
 		p := provider(t, c)
 		login(t, p, "alice", "wonder-1")
-		i.keys("b", "")
+		i.Keys("b", "")
 		login(t, p, "alice", "wonder-1")
 		c.IDPCertificates = c.IDPCertificates[:1]
 		p = provider(t, c)
@@ -257,23 +258,23 @@ func TestSimpleSAMLphp(t *testing.T) {
 	t.Run("down and back", func(t *testing.T) {
 		defer func() { ahead = 0 }()
 		p := provider(t, plain)
-		i.stop()
+		i.Stop()
 		_, _, err := p.Begin(t.Context(), "s")
 		check(t, errors.Is(err, mic.ErrUnavailable), "Begin = %v; want ErrUnavailable", err)
 		var steps []string
 		ctx := mic.Trace(t.Context(), func(step string, err error) { steps = append(steps, step+": "+err.Error()) })
 		_, _, err = p.Begin(ctx, "s")
-		check(t, err != nil && len(steps) == 1 && strings.Contains(steps[0], i.metadata()), "steps: %q", steps)
-		i.start()
+		check(t, err != nil && len(steps) == 1 && strings.Contains(steps[0], i.Metadata()), "steps: %q", steps)
+		i.Start()
 		login(t, p, "alice", "wonder-1")
-		i.stop() // what is known of it is enough to send somebody there
+		i.Stop() // what is known of it is enough to send somebody there
 		ahead = 2 * time.Hour
 		_, _, err = p.Begin(t.Context(), "s")
 		check(t, err == nil, "Begin = %v", err)
 		ahead = 25 * time.Hour
 		_, _, err = p.Begin(t.Context(), "s")
 		check(t, errors.Is(err, mic.ErrUnavailable), "Begin = %v; want ErrUnavailable", err)
-		i.start()
+		i.Start()
 		ahead = 0
 		login(t, provider(t, plain), "alice", "wonder-1")
 	})

@@ -19,6 +19,7 @@ import (
 
 	"postern/auth/mic"
 	"postern/auth/mic/fetch"
+	"postern/auth/mic/lab"
 	"postern/auth/mic/saml"
 	"postern/engine/clients/install"
 )
@@ -73,8 +74,8 @@ func TestSamlp(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	idpKey, idpCert := keyPair(t)
-	ourKey, ourCert := keyPair(t)
+	idpKey, idpCert := lab.KeyPair(t)
+	ourKey, ourCert := lab.KeyPair(t)
 	for name, text := range map[string][]byte{"idp.key": idpKey, "idp.crt": idpCert, "sp.crt": ourCert} {
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
 			t.Fatal(err)
@@ -143,7 +144,7 @@ func TestSamlp(t *testing.T) {
 		})
 	}
 	t.Run("a request signed by another key", func(t *testing.T) {
-		otherKey, otherCert := keyPair(t)
+		otherKey, otherCert := lab.KeyPair(t)
 		p := provider(t, "signed", func(c *saml.Config) { c.SignRequests, c.Key, c.Certificate = true, string(otherKey), string(otherCert) })
 		to, _, err := p.Begin(t.Context(), "s")
 		if err != nil {

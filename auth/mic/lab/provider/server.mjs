@@ -3,6 +3,7 @@
 // commands, a line each, and answers each with a line:
 //
 //   disable NAME   enable NAME   groups NAME A,B   down   up   rotate
+//   register ID SECRET URI   (a client, besides those below)
 //
 // It ends with its standard input. NODE_PATH has the packages; CLAIMS=info puts
 // claims into the user info alone, as the specification would have it.
@@ -103,7 +104,7 @@ function start(issuer) {
   });
 }
 
-const page = (body) => `<!DOCTYPE html><meta charset="utf-8"><title>Test provider</title>${body}`;
+const page = (body) => `<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Test provider</title><h1>Test provider</h1>${body}`;
 
 const loginPage = (uid, problem = '') => page(`<p>${problem}</p><form method="post" action="/interaction/${uid}">
   <input name="username"><input type="password" name="password"><button name="do" value="login">Log in</button></form>`);
@@ -155,6 +156,9 @@ const commands = {
   down: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }),
   up: () => listen(port),
   rotate: () => { provider = start(issuer); },
+  register: (client_id, client_secret, uri) => new Store('Client').upsert(client_id, {
+    client_id, client_secret, redirect_uris: [uri], grant_types, response_types: ['code'],
+  }),
 };
 for await (const line of createInterface({ input: process.stdin })) {
   const [name, ...args] = line.split(' ');
