@@ -44,7 +44,7 @@ func (r *Request) oauthErrorOf(err error) *oauthError {
 	case errors.As(err, &o):
 		return o
 	case errors.As(err, &account):
-		return &oauthError{fasthttp.StatusUnauthorized, "access_denied", account.Why}
+		return &oauthError{fasthttp.StatusUnauthorized, "access_denied", sentence(account.Why)}
 	case errors.Is(err, mic.ErrCredentials):
 		return errDenied.(*oauthError)
 	case errors.Is(err, mic.ErrRefused):
@@ -71,6 +71,14 @@ func (r *Request) oauthErrorOf(err error) *oauthError {
 		return &oauthError{w.status, "server_error", "The server could not do this."}
 	}
 	return &oauthError{w.status, "invalid_request", f.debug}
+}
+
+// sentence is a reason as a page says it.
+func sentence(why string) string {
+	if why == "" {
+		return ""
+	}
+	return strings.ToUpper(why[:1]) + why[1:] + "."
 }
 
 // oauth makes a handler one whose errors have the form of OAuth 2.0.

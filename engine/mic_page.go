@@ -26,7 +26,7 @@ const loginStyle = `body{font:1rem/1.5 system-ui,sans-serif;margin:0;background:
 	`button{font:inherit;padding:.5rem 1rem;width:100%;border:0;border-radius:.25rem;background:#0b57d0;color:#fff}` +
 	`input:focus,button:focus{outline:3px solid #f5a623;outline-offset:1px}` +
 	`[role=alert]{border-left:4px solid #b3261e;padding:.25rem .75rem;margin:0 0 1rem}` +
-	`@media(max-width:26rem){main{margin:0;border:0;border-radius:0;min-height:100vh}}` +
+	`@media(max-width:26rem){main{max-width:none;margin:0;border:0;border-radius:0;min-height:100vh}}` +
 	`@media(prefers-color-scheme:dark){body{background:#16191d;color:#e6e8eb}main{background:#1f2328;border-color:#454c56}input{background:#16191d;color:#e6e8eb}}`
 
 // loginStyleHash is what the content security policy knows the style by.
