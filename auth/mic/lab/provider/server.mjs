@@ -3,7 +3,7 @@
 // commands, a line each, and answers each with a line:
 //
 //   disable NAME   enable NAME   groups NAME A,B   down   up   rotate
-//   register ID SECRET URI   (a client, besides those below)
+//   register ID SECRET URI   (a client, or one more redirect URI of it)
 //
 // It ends with its standard input. NODE_PATH has the packages; CLAIMS=info puts
 // claims into the user info alone, as the specification would have it.
@@ -156,9 +156,11 @@ const commands = {
   down: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }),
   up: () => listen(port),
   rotate: () => { provider = start(issuer); },
-  register: (client_id, client_secret, uri) => new Store('Client').upsert(client_id, {
-    client_id, client_secret, redirect_uris: [uri], grant_types, response_types: ['code'],
-  }),
+  register: async (client_id, client_secret, uri) => {
+    const before = await new Store('Client').find(client_id);
+    const redirect_uris = [...(before?.redirect_uris ?? []), uri];
+    await new Store('Client').upsert(client_id, { client_id, client_secret, redirect_uris, grant_types, response_types: ['code'] });
+  },
 };
 for await (const line of createInterface({ input: process.stdin })) {
   const [name, ...args] = line.split(' ');
