@@ -44,13 +44,13 @@ func newApp(t *testing.T, s *server) *app {
 
 // A try is one login that an app has begun.
 type try struct {
-	link, state, verifier string
+	client, link, state, verifier string
 }
 
 func (a *app) begin(client string) try {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret)
-	l := try{state: "state " + rand.Text(), verifier: base64.RawURLEncoding.EncodeToString(secret)}
+	l := try{client: client, state: "state " + rand.Text(), verifier: base64.RawURLEncoding.EncodeToString(secret)}
 	sum := sha256.Sum256([]byte(l.verifier))
 	l.link = a.s.url + "/v3/oauth/auth?" + url.Values{
 		"client_id": {client}, "redirect_uri": {a.redirect}, "response_type": {"code"}, "scope": {"openid"}, "state": {l.state},
@@ -87,7 +87,7 @@ func (a *app) token(form url.Values) (reply, tokens) {
 func (a *app) exchange(l try, code string) tokens {
 	a.t.Helper()
 	r, t := a.token(url.Values{
-		"grant_type": {"authorization_code"}, "client_id": {appKey}, "redirect_uri": {a.redirect}, "code": {code}, "code_verifier": {l.verifier},
+		"grant_type": {"authorization_code"}, "client_id": {l.client}, "redirect_uri": {a.redirect}, "code": {code}, "code_verifier": {l.verifier},
 	})
 	if r.status != 200 || t.access == "" || t.refresh == "" {
 		a.t.Fatalf("the code leads to %d %s", r.status, r.body)

@@ -14,9 +14,9 @@ import (
 func (w *walk) down() {
 	alice, user, session := w.in("alice")
 	if w.p.plain {
-		alice = w.directoryDown(alice)
+		w.directoryDown(alice)
 	} else {
-		alice = w.pagesDown(alice)
+		w.pagesDown(alice)
 	}
 	w.renewed(alice)
 	_, again, _ := w.in("alice")
@@ -39,7 +39,7 @@ func (w *walk) without(t tokens) {
 }
 
 // directoryDown tries while the page of this server is open.
-func (w *walk) directoryDown(t tokens) tokens {
+func (w *walk) directoryDown(t tokens) {
 	b := w.c.browser(w.t, look{})
 	defer b.close()
 	l := w.begin(appKey)
@@ -51,20 +51,18 @@ func (w *walk) directoryDown(t tokens) tokens {
 		w.check(got.Status == http.StatusServiceUnavailable && b.text("[role=alert]") == unavailable && w.nobody(), "it says %d %s", got.Status, b.text("body"))
 	}
 	w.atOnce(begin, 15*time.Second)
-	b.shot(strings.ReplaceAll(strings.ToLower(w.p.kind), " ", "-") + "-down")
+	w.picture(b, "down")
 	out, err := w.s.cli(w.p.password("alice")+"\n", "mic", "test", w.id, "--username", "alice")
 	w.check(err != nil && strings.Contains(out, "FAILED connect"), "mic test: %v\n%s", err, out)
 	w.without(t)
 	w.p.start()
 	w.answer(b, "alice", w.p.password("alice")) // the page is still good
-	b.wait(w.redirect)
-	w.exchange(l, w.returned().Get("code"))
-	return t
+	w.arrive(b, l, unseen)
 }
 
 // pagesDown tries with a service that has never asked the provider anything, and, if
 // that has to answer after its pages, between the two.
-func (w *walk) pagesDown(t tokens) tokens {
+func (w *walk) pagesDown(t tokens) {
 	fresh := w.s.service(w.p.settings)
 	if w.p.register != nil {
 		w.p.register(w.s, fresh)
@@ -97,7 +95,8 @@ func (w *walk) pagesDown(t tokens) tokens {
 	// What failed is remembered for some seconds, so that many do not ask in vain.
 	deadline := time.Now().Add(30 * time.Second)
 	for again := time.NewTicker(time.Second); ; <-again.C {
-		b.open(w.begin(appKey + "." + fresh).link)
+		l = w.begin(appKey + "." + fresh)
+		b.open(l.link)
 		if !strings.HasPrefix(b.at(), w.redirect) {
 			again.Stop()
 			break
@@ -108,13 +107,7 @@ func (w *walk) pagesDown(t tokens) tokens {
 		}
 	}
 	w.answer(b, "alice", w.p.password("alice"))
-	if w.p.allow != "" {
-		b.click(w.p.allow)
-	}
-	b.wait(w.redirect)
-	back := w.returned()
-	w.check(back.Get("code") != "", "brought back: %v", back)
-	return t
+	w.arrive(b, l, unseen)
 }
 
 // problem is what the app is told by way of the browser.

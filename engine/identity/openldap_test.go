@@ -82,10 +82,44 @@ func TestOpenLDAP(t *testing.T) {
 		w.atOnce(begin, 25*time.Second)
 		w.check(got.Status == http.StatusServiceUnavailable && b.text("[role=alert]") == unavailable, "it says %d %s", got.Status, b.text("body"))
 		w.answer(b, "alice", p.password("alice"))
-		b.wait(w.redirect)
-		w.exchange(l, w.returned().Get("code"))
+		w.arrive(b, l, unseen)
+	})
+	t.Run("the environment's own users meanwhile", func(t *testing.T) {
+		a.t = t
+		w.fallback()
 	})
 	t.Logf("figure: %d checks with OpenLDAP in all", w.checks)
+}
+
+// fallback is the login of users of the environment while the directory is down.
+func (w *walk) fallback() {
+	const password = "a-password-of-dora's"
+	w.s.mustCLI(password+"\n", "user", "create", appKey, "dora")
+	said := func(name, password, want string) {
+		w.t.Helper()
+		b := w.c.browser(w.t, look{})
+		defer b.close()
+		b.open(w.begin(appKey).link)
+		w.answer(b, name, password)
+		w.check(b.text("[role=alert]") == want && w.nobody(), "%s: %s", name, b.text("body"))
+	}
+	w.p.settings["localFallback"] = true
+	w.s.mustCLI("", "mic", "service", "set", "--id", w.id, lab.Write(w.t, w.t.TempDir(), "service.json", text(w.t, w.p.settings)))
+	said("dora", password, w.p.wrong)
+	w.p.stop()
+	b := w.c.browser(w.t, look{})
+	defer b.close()
+	l := w.begin(appKey)
+	b.open(l.link)
+	w.answer(b, "dora", password)
+	_, session := w.session(w.arrive(b, l, unseen))
+	r := w.s.do("GET", "/user/"+appKey+"/_me", asSession(session), nil)
+	w.check(r.status == 200 && r.get("username") == "dora", "dora is %d %s", r.status, r.body)
+	said("dora", "wrong", unavailable)
+	said("alice", w.p.password("alice"), unavailable)
+	w.p.start()
+	said("dora", password, w.p.wrong)
+	w.in("alice")
 }
 
 // page looks at the page of this server as somebody does who has a small screen, no
@@ -108,28 +142,27 @@ func (w *walk) page() {
 		w.check(b.value("label=Username") == "alice" && b.value("label=Password") == "", "after a wrong password: %q, %q", b.value("label=Username"), b.value("label=Password"))
 		b.keys(w.p.password("alice")) // now it is in the other field
 		b.press("Enter")
-		b.wait(w.redirect)
-		w.exchange(l, w.returned().Get("code"))
+		w.arrive(b, l, unseen)
 	})
 	w.t.Run("button by keyboard", func(t *testing.T) {
 		b := w.c.browser(t, look{})
 		defer b.close()
-		b.open(w.begin(appKey).link)
+		l := w.begin(appKey)
+		b.open(l.link)
 		b.keys("alice")
 		b.key("Tab")
 		b.keys(w.p.password("alice"))
 		b.key("Tab")
 		b.press("Space")
-		b.wait(w.redirect)
-		w.returned()
+		w.arrive(b, l, unseen)
 	})
 	w.t.Run("no script", func(t *testing.T) {
 		b := w.c.browser(t, look{noScript: true})
 		defer b.close()
-		b.open(w.begin(appKey).link)
+		l := w.begin(appKey)
+		b.open(l.link)
 		w.answer(b, "alice", w.p.password("alice"))
-		b.wait(w.redirect)
-		w.returned()
+		w.arrive(b, l, unseen)
 	})
 	w.t.Run("another app's address", func(t *testing.T) {
 		b := w.c.browser(t, look{})

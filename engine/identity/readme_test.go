@@ -63,9 +63,15 @@ func option(all map[string]any, name string, value any) {
 // service makes an auth service of settings.
 func (s *server) service(all map[string]any) (id string) {
 	s.t.Helper()
-	text, err := json.MarshalIndent(all, "", "  ")
+	return s.made("", "mic", "service", "set", lab.Write(s.t, s.t.TempDir(), "service.json", text(s.t, all)))
+}
+
+// text is JSON.
+func text(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	return s.made("", "mic", "service", "set", lab.Write(s.t, s.t.TempDir(), "service.json", string(text)))
+	return string(b)
 }
