@@ -185,6 +185,12 @@ func (b *browser) wait(url string) {
 	b.do(map[string]any{"do": "wait", "url": url}, nil)
 }
 
+// see waits until there is something at a place.
+func (b *browser) see(at string) {
+	b.t.Helper()
+	b.do(map[string]any{"do": "see", "at": at}, nil)
+}
+
 func (b *browser) at() (url string) {
 	b.t.Helper()
 	b.do(map[string]any{"do": "at"}, &url)

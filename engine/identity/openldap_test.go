@@ -135,12 +135,14 @@ func (w *walk) page() {
 		defer b.close()
 		l := w.begin(appKey)
 		b.open(l.link)
-		b.keys("alice") // the cursor is there already
+		b.see("[name=username]:focus") // without a click
+		b.keys("alice")
 		b.key("Tab")
 		b.keys("wrong")
 		w.check(b.press("Enter").Status == http.StatusUnauthorized, "a wrong password: %s", b.text("body"))
 		w.check(b.value("label=Username") == "alice" && b.value("label=Password") == "", "after a wrong password: %q, %q", b.value("label=Username"), b.value("label=Password"))
-		b.keys(w.p.password("alice")) // now it is in the other field
+		b.see("[name=password]:focus")
+		b.keys(w.p.password("alice"))
 		b.press("Enter")
 		w.arrive(b, l, unseen)
 	})
@@ -149,6 +151,7 @@ func (w *walk) page() {
 		defer b.close()
 		l := w.begin(appKey)
 		b.open(l.link)
+		b.see("[name=username]:focus")
 		b.keys("alice")
 		b.key("Tab")
 		b.keys(w.p.password("alice"))

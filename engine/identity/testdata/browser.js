@@ -39,6 +39,7 @@ const commands = {
   click: async ({ page, at }) => answered(page, () => place(page, at).click()),
   key: ({ page, key }) => page.keyboard.press(key),
   wait: ({ page, url }) => page.waitForURL((u) => u.href.startsWith(url)),
+  see: ({ page, at }) => place(page, at).waitFor(),
   at: ({ page }) => page.url(),
   text: ({ page, at }) => place(page, at).innerText(),
   value: ({ page, at }) => place(page, at).inputValue(),
