@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"strconv"
 	"strings"
@@ -64,13 +65,16 @@ func (r *Request) oauthErrorOf(err error) *oauthError {
 		r.ctx.Response.Header.Set("Retry-After", strconv.Itoa(f.retryAfter))
 	}
 	switch {
+	case f.kind == errUnverified, f.kind == errLockedDown:
+		return &oauthError{w.status, "access_denied", w.description}
 	case f.kind == errTooManyRequests:
 		return &oauthError{w.status, "temporarily_unavailable", "Too many attempts. Please wait a little."}
 	case w.status >= 500:
 		r.e.config.Logger.Error("request failed", "request", string(r.id), "route", r.route.path, "error", err)
 		return &oauthError{w.status, "server_error", "The server could not do this."}
 	}
-	return &oauthError{w.status, "invalid_request", f.debug}
+	// A page must say something.
+	return &oauthError{w.status, "invalid_request", cmp.Or(f.debug, w.description)}
 }
 
 // sentence is a reason as a page says it.

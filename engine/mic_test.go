@@ -287,3 +287,38 @@ func TestMICServiceOptions(t *testing.T) {
 	s.oauthError(s.refresh(tokens.refresh), 401, "invalid_client")
 	s.want(s.login(tokens), 401, "InvalidCredentials")
 }
+
+// A password that is right is not always a login. The page and the app are told why
+// not, in words.
+func TestMICRightPasswordWithoutLogin(t *testing.T) {
+	for _, c := range []struct {
+		name, path, body string
+		status           int
+		says             string
+	}{
+		{"locked down", "POST /rpc/" + kid + "/lockdown-user", `{"userId":"USER","setLockdownStateTo":true}`, 401, "This user has been locked down."},
+		{"not confirmed", "PUT /v4/environments/" + kid, `{"emailVerification":{"required":true}}`, 403, "must be confirmed before he can log in."},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := startMIC(t)
+			method, path, _ := strings.Cut(c.path, " ")
+			authorization := asMaster
+			if method == "PUT" {
+				authorization = s.operator()
+			}
+			if a := s.do(method, path, authorization, strings.ReplaceAll(c.body, "USER", s.alice.id)); a.status >= 300 {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+			action, cookie := s.page()
+			a := s.submit(action, cookie, "alice", "alice")
+			if a.status != c.status || !strings.Contains(string(a.body), `<p role="alert">`) || !strings.Contains(string(a.body), c.says) {
+				t.Errorf("the page: %d %s", a.status, a.body)
+			}
+			a = s.form("/oauth/token", asApp, values("grant_type", "password", "client_id", kid, "username", "alice", "password", "alice"))
+			s.oauthError(a, c.status, "access_denied")
+			if !strings.Contains(string(a.body), c.says) {
+				t.Errorf("the app: %s", a.body)
+			}
+		})
+	}
+}
