@@ -26,6 +26,18 @@ func (e *Engine) noPush(r *Request) error {
 	return fault(errConfiguration, "this server sends no push messages")
 }
 
+func (e *Engine) noServices(*Request) error {
+	return fault(errConfiguration, "this server runs no Flex or data services; its auth services, which are identity providers, are set up with postern mic")
+}
+
+func (e *Engine) noService(*Request) error {
+	return fault(errEntityNotFound, "this server runs no Flex or data services")
+}
+
+func (e *Engine) noSites(*Request) error {
+	return fault(errConfiguration, "this server publishes no websites")
+}
+
 // organization is the one that a server has, because kinvey-cli makes apps only
 // within one. The client takes a text of this form for a name, so that name and
 // id have to be the same.
@@ -45,6 +57,19 @@ func (e *Engine) getOrganization(r *Request) error {
 		return fault(errEntityNotFound, "the one organization of this server is %q", organization)
 	}
 	return r.json(fasthttp.StatusOK, describeOrganization())
+}
+
+// putOrganization takes settings as they are: kinvey-cli applies an organization
+// that it exported.
+func (e *Engine) putOrganization(r *Request) error {
+	body, err := r.object()
+	if err != nil {
+		return err
+	}
+	if r.param(0) == organization && !document.Equal(body.Get("security"), document.Trusted(describeOrganization()).Get("security")) {
+		return fault(errConfiguration, "the settings of the organization of this server do not change")
+	}
+	return e.getOrganization(r)
 }
 
 // appsOfOrganization are all.

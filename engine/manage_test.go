@@ -318,6 +318,7 @@ func TestManageAbsent(t *testing.T) {
 	for _, order := range []string{
 		"POST " + env + "/business-logic/common", "POST " + env + "/business-logic/endpoints",
 		"PUT " + env + "/business-logic/collections/c/pre-save", "PUT " + env + "/push", "POST " + env + "/push",
+		"POST /v4/services", "POST /v4/sites", "PUT /v4/organizations/postern",
 	} {
 		method, path, _ := strings.Cut(order, " ")
 		s.refused(s.do(method, path, op, `{"name":"x","code":"x"}`), 403, "MissingConfiguration")
@@ -327,6 +328,14 @@ func TestManageAbsent(t *testing.T) {
 	}
 	s.refused(s.do("GET", "/v4/organizations/other", op, ""), 404, "EntityNotFound")
 	s.refused(s.do("GET", "/v4/organizations/other/apps", op, ""), 404, "EntityNotFound")
+	s.refused(s.do("PUT", "/v4/organizations/other", op, "{}"), 404, "EntityNotFound")
+	s.refused(s.do("GET", "/v4/services/x", op, ""), 404, "EntityNotFound")
+	s.refused(s.do("PUT", "/v4/services/x", op, "{}"), 404, "EntityNotFound")
+	// It is as it is, and may be told so.
+	is := s.do("GET", "/v4/organizations/postern", op, "")
+	if a := s.want(s.do("PUT", "/v4/organizations/postern", op, string(is.body)), 200, ""); string(a.body) != string(is.body) {
+		t.Errorf("%s; want %s", a.body, is.body)
+	}
 	all, orgs := s.do("GET", "/v4/apps", op, ""), s.do("GET", "/v4/organizations/postern/apps", op, "")
 	if string(all.body) != string(orgs.body) {
 		t.Errorf("the organization's apps: %s", orgs.body)

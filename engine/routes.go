@@ -180,8 +180,13 @@ func (e *Engine) routes() []route {
 		{"GET", "/v4/organizations", asOperator, e.listOrganizations},
 		{"GET", "/v4/organizations/{org}", asOperator, e.getOrganization},
 		{"GET", "/v4/organizations/{org}/apps", asOperator, e.appsOfOrganization},
+		{"PUT", "/v4/organizations/{org}", asOperator, e.putOrganization},
 		{"GET", "/v4/services", asOperator, e.none},
+		{"POST", "/v4/services", asOperator, e.noServices},
+		{"GET", "/v4/services/{service}", asOperator, e.noService},
+		{"PUT", "/v4/services/{service}", asOperator, e.noService},
 		{"GET", "/v4/sites", asOperator, e.none},
+		{"POST", "/v4/sites", asOperator, e.noSites},
 		{"GET", "/v4/identity-providers", anyone, e.none},
 	}
 }
