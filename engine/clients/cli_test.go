@@ -32,11 +32,8 @@ type console struct {
 	failed        int
 }
 
-// run calls kinvey-cli and returns what it prints and whether it ended well.
-func (c *console) run(args ...string) (out, errs string, ok bool) {
-	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
-	defer cancel()
+// command is a call of kinvey-cli.
+func (c *console) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, c.node, append([]string{"--no-warnings", c.program, "--no-color", "--suppress-version-check"}, args...)...)
 	cmd.Dir = c.home
 	for _, kv := range os.Environ() {
@@ -45,6 +42,15 @@ func (c *console) run(args ...string) (out, errs string, ok bool) {
 		}
 	}
 	cmd.Env = append(cmd.Env, "HOME="+c.home, "USERPROFILE="+c.home, "XDG_CONFIG_HOME="+c.home, "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1")
+	return cmd
+}
+
+// run calls kinvey-cli and returns what it prints and whether it ended well.
+func (c *console) run(args ...string) (out, errs string, ok bool) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+	defer cancel()
+	cmd := c.command(ctx, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
