@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -87,11 +88,13 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// A line is what a script says: a check, or at its end how many checks there were.
+// A line is what a script says: a check, an order to be carried out for it, or at its
+// end how many checks there were.
 type line struct {
 	Name   string
 	OK     bool
 	Detail string
+	Tell   string
 	Done   *int
 }
 
@@ -108,8 +111,13 @@ func (c *client) run(t *testing.T, script string, s *server) (checks, passed int
 	// The SDK's HTTP library obeys the proxy settings of the environment, for
 	// loopback addresses too.
 	cmd.Env = append(install.Environment(), "POSTERN_URL="+s.url, "POSTERN_SDK="+c.String(), "NODE_PATH="+c.modules)
+	cmd.Env = append(cmd.Env, c.environment...)
 	if s.authority != "" {
 		cmd.Env = append(cmd.Env, "NODE_EXTRA_CA_CERTS="+s.authority)
+	}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
 	}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -131,6 +139,13 @@ func (c *client) run(t *testing.T, script string, s *server) (checks, passed int
 		}
 		if l.Done != nil {
 			done = *l.Done
+			continue
+		}
+		if l.Tell != "" {
+			c.tell(l.Tell)
+			if _, err := io.WriteString(stdin, "done\n"); err != nil {
+				t.Error(err)
+			}
 			continue
 		}
 		checks++

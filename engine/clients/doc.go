@@ -18,7 +18,8 @@
 //
 // TestKinveyCLI does the same with kinvey-cli, the client that manages: one operator
 // makes apps, environments and collections with it, and applies and exports their
-// configuration. Its packages are pinned in testdata/cli.
+// configuration. Its packages are pinned in testdata/cli. TestKinveyCLIAndMIC shows that
+// it leaves identity stores and auth services alone, for which it has no command.
 //
 // All clients, in testdata/life:
 //
@@ -32,18 +33,22 @@
 //
 // Mobile Identity Connect, in testdata/mic:
 //
-//	logins.js   what each way to log in is put through: refusals, expiry, logout
-//	node.js     kinvey-node-sdk 3.12.5: temporary URI, and a page that the app opens
-//	js.js       kinvey-js-sdk 7.0.0: login page, and password grant
-//	browser.js  a person at a browser without a screen
-//	service.js  the operator, and an app without an SDK
+//	logins.js       what each way to log in is put through: refusals, expiry, logout
+//	node.js         kinvey-node-sdk 3.12.5: temporary URI, and a page that the app opens
+//	js.js           kinvey-js-sdk 7.0.0: login page, and password grant
+//	directory.js    the same two with users of a real OpenID provider (build tag e2e)
+//	client-node.js  and client-js.js: the two as these scripts use them
+//	browser.js      a person at a browser without a screen
+//	service.js      the operator, and an app without an SDK
+//	provider.js     the OpenID provider
 //
 // With the build tag e2e, in testdata/browser: kinvey-html5-sdk 3.12.5, and
 // kinvey-js-sdk 7.0.0 with the part for browsers of kinvey-html5-sdk 9.0.0, in pages
 // of Debian's Chromium:
 //
-//	mic.js      a window on the login page, a person who types, a page with a session
-//	app.js      the app, its page and its server
+//	mic.js        a window on the login page, a person who types, a page with a session
+//	directory.js  the same on the pages of a real OpenID provider
+//	app.js        the app, its page and its server
 //
 // js.js and kinvey.js insist on https. They go through the certificate authority
 // of "postern dev --tls" with NODE_EXTRA_CA_CERTS, js.js to the host names that are

@@ -41,6 +41,9 @@ type client struct {
 	sdk
 	node    string // path of the program
 	modules string // directory to search for packages
+
+	environment []string           // for its scripts, besides what all get
+	tell        func(order string) // carries out what a script orders
 }
 
 // install finds node and the SDK, see install.NPM.

@@ -55,21 +55,23 @@ function serve() {
   return new Promise((resolve) => { listener.listen(0, '127.0.0.1', () => resolve(listener)); });
 }
 
-const launch = (home, mapped = ['baas', 'auth']) => chromium.launch({
+// launch starts a browser whose home directory says whom it trusts.
+const launch = home => chromium.launch({
   executablePath: '/usr/bin/chromium',
   env: Object.assign({}, process.env, { HOME: home }),
   args: [
     ...(process.getuid() === 0 ? ['--no-sandbox'] : []), '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
     '--disable-component-update', '--disable-sync',
-    `--host-resolver-rules=${mapped.map(name => `MAP acme-${name}.kinvey.com 127.0.0.1:${server.port},`).join('')}MAP * ~NOTFOUND,EXCLUDE 127.0.0.1`,
+    `--host-resolver-rules=${['baas', 'auth'].map(name => `MAP acme-${name}.kinvey.com 127.0.0.1:${server.port},`).join('')}MAP * ~NOTFOUND,EXCLUDE 127.0.0.1`,
   ],
 });
 
 // open is the page of the app, and all that goes on in its browser.
 async function open(browser, at) {
   const context = await browser.newContext({ locale: 'en' });
-  const seen = { requests: [], problems: [] };
+  const seen = { requests: [], answers: [], problems: [] };
   context.on('request', request => seen.requests.push(`${request.method()} ${request.url()}`));
+  context.on('response', answer => seen.answers.push(`${answer.request().method()} ${new URL(answer.url()).pathname} ${answer.status()}`));
   context.on('console', message => ['error', 'warning'].includes(message.type()) && seen.problems.push(message.text()));
   context.on('weberror', error => seen.problems.push(String(error.error())));
   const page = await context.newPage();
@@ -100,4 +102,21 @@ async function logIn(p, name) {
   return p.outcome();
 }
 
-module.exports = { launch, logIn, micOrigin, open, serve, tls, type };
+// inChromium runs a script with the app's server and browsers, which end with it.
+async function inChromium(script) {
+  const listener = await serve();
+  const browsers = [];
+  const browser = async (...how) => {
+    browsers.push(await launch(...how));
+    return browsers[browsers.length - 1];
+  };
+  try {
+    await script(browser, `http://127.0.0.1:${listener.address().port}/`);
+  } finally {
+    await Promise.all(browsers.map(b => b.close()));
+    listener.close();
+    listener.closeAllConnections();
+  }
+}
+
+module.exports = { inChromium, logIn, micOrigin, open, tls, type };

@@ -7,16 +7,13 @@ const fs = require('node:fs');
 const path = require('node:path');
 const life = require('../life/lifecycle');
 const service = require('../mic/service');
-const { launch, logIn, micOrigin, open, serve, tls, type } = require('./app');
+const { inChromium, logIn, micOrigin, open, tls, type } = require('./app');
 
 const { assert, check, kid, run, url } = life;
 const ids = entities => entities.map(entity => entity._id).sort();
 
-run(async () => {
-  const listener = await serve();
-  const at = `http://127.0.0.1:${listener.address().port}/`;
-  const browser = await launch(process.env.HOME);
-  const p = await open(browser, at);
+run(() => inChromium(async (browser, at) => {
+  const p = await open(await browser(process.env.HOME), at);
 
   await check('nobody is logged in', async () => assert.equal(await p.user(), null));
   let popup;
@@ -109,18 +106,13 @@ run(async () => {
     assert(p.seen.problems.some(text => /blocked by CORS policy/.test(text)), p.seen.problems.join('\n'));
     await service.manage('PUT', `/v4/environments/${kid}`, { corsOrigins: ['localhost'] });
   });
-  await browser.close();
 
   if (tls) {
     await check('without the authority the browser does not believe the server', async () => {
-      const stranger = await launch(fs.mkdtempSync(path.join(process.cwd(), 'stranger-')));
-      const q = await open(stranger, at);
+      const q = await open(await browser(fs.mkdtempSync(path.join(process.cwd(), 'stranger-'))), at);
       const opened = await q.press();
       await opened.waitForURL(/chrome-error/);
       assert(q.seen.requests.some(line => line.includes(`${micOrigin}/v3/oauth/auth`)));
-      await stranger.close();
     });
   }
-  listener.close();
-  listener.closeAllConnections();
-});
+}));

@@ -11,15 +11,21 @@ const https = require('node:https');
 const life = require('./lifecycle');
 
 const instanceId = 'acme';
-const { port } = new URL(life.url);
+const { port, origin } = new URL(life.url);
+// Where the server speaks no TLS itself, something before it would.
+const front = life.url.startsWith('http:');
 const agents = { 'http:': new http.Agent({ keepAlive: true }), 'https:': new https.Agent({ keepAlive: true }) };
 const hosts = new Set(); // that were asked
+const requests = []; // with their answers' status
 
 const lookup = (name, options, done) => (options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4));
 
+// reached is a URL as it is reached here.
+const reached = url => (front ? url.replace(/^https:\/\/[a-z-]+\.kinvey\.com(?=\/|$)/, origin) : url);
+
 // send is one request, and no other: redirects are answers.
 const send = request => new Promise((resolve, reject) => {
-  const target = new URL(request.url);
+  const target = new URL(reached(request.url));
   const ofSDK = target.hostname.endsWith('.kinvey.com');
   hosts.add(target.host);
   const library = target.protocol === 'https:' ? https : http;
@@ -29,6 +35,7 @@ const send = request => new Promise((resolve, reject) => {
   }, ofSDK && { port, lookup }), (answer) => {
     const parts = [];
     answer.on('data', part => parts.push(part));
+    requests.push(`${request.method} ${target.pathname} ${answer.statusCode}`);
     answer.on('end', () => resolve({ statusCode: answer.statusCode, headers: answer.headers, data: Buffer.concat(parts).toString() }));
     answer.on('error', reject);
   });
@@ -75,4 +82,4 @@ function load(more, popup) {
 
 const close = () => Object.values(agents).forEach(agent => agent.destroy());
 
-module.exports = { close, hosts, instanceId, load, send };
+module.exports = { close, hosts, instanceId, load, reached, requests, send };

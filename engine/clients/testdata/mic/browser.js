@@ -52,24 +52,29 @@ class Browser {
   // fields are the names of what is to be filled in on the page.
   fields() { return (this.page.match(/<input[^>]*>/g) || []).map(tag => attribute(tag, 'name')); }
 
-  // submit sends the form of the page. What is typed must have a field there.
+  // submit presses the first button of the page's form. What is typed must have a
+  // field there.
   async submit(typed) {
     const [tag] = /<form[^>]*>/.exec(this.page) || assert.fail(`no form on ${this.url}: ${this.page}`);
     assert.equal(attribute(tag, 'method'), 'post');
-    for (const name of Object.keys(typed)) assert(this.page.includes(`name="${name}"`), `no field ${name}: ${this.page}`);
-    await this.go(new URL(attribute(tag, 'action'), this.url).href, new URLSearchParams(typed));
+    for (const name of Object.keys(typed)) assert(this.fields().includes(name), `no field ${name}: ${this.page}`);
+    const [button] = /<button[^>]*>/.exec(this.page);
+    const pressed = attribute(button, 'name') ? { [attribute(button, 'name')]: attribute(button, 'value') } : {};
+    await this.go(new URL(attribute(tag, 'action'), this.url).href, new URLSearchParams(Object.assign(pressed, typed)));
   }
 
   get arrived() { return this.url.startsWith(this.home); }
 
+  get asksPassword() { return !this.arrived && this.fields().includes('password'); }
+
   // logIn opens a login page and tries passwords until one is taken, or there are
-  // no more.
+  // no more. Where a provider asks then whether the app may know, it may.
   async logIn(url, name, passwords) {
     await this.go(url);
     for (const password of passwords) {
-      if (this.arrived || !this.fields().includes('password')) return;
-      await this.submit({ username: name, password });
+      if (this.asksPassword) await this.submit({ username: name, password });
     }
+    if (!this.arrived && !this.asksPassword && this.page.includes('value="allow"')) await this.submit({});
   }
 }
 

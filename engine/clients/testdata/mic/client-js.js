@@ -57,7 +57,7 @@ const passwordGrant = {
 
 function program(more) {
   const person = {};
-  const kinvey = platform.load(more, { open: async url => new Window(url, person) });
+  const kinvey = platform.load(more, { open: async url => new Window(platform.reached(url), person) });
   const { User, DataStore, DataStoreType } = kinvey;
   const data = user => (user ? user.data : null);
   const store = name => DataStore.collection(name, DataStoreType.Network);

@@ -22,13 +22,23 @@ async function change(settings) {
   return id;
 }
 
+// directory makes an auth service of a provider the app's default, in the identity
+// store of the one before it, and returns its id.
+async function directory(provider, mapping, redirectUri) {
+  const { identityStoreId } = await manage('GET', `/v4/environments/${kid}`);
+  const { id } = await manage('POST', '/v4/auth-services', { name: 'Acme', identityStoreId, redirectUri, provider, mapping });
+  await manage('PUT', `/v4/environments/${kid}`, { defaultAuthServiceId: id });
+  return id;
+}
+
 // session asks with a session that no SDK repairs.
 const session = token => rest('GET', `/appdata/${kid}/deals`, undefined, `Kinvey ${token}`);
 
 // expired waits until a session is good no more: the server's clock says when.
 async function expired(token) {
   let answer;
-  do answer = await session(token); while (answer.status === 200);
+  const until = Date.now() + 30_000;
+  do answer = await session(token); while (answer.status === 200 && Date.now() < until);
   assert.deepEqual([answer.status, answer.body.error], [401, 'InvalidCredentials']);
 }
 
@@ -43,4 +53,4 @@ const refresh = token => form('/oauth/token', { grant_type: 'refresh_token', cli
 const revoke = token => form('/oauth/revoke', { client_id: kid, token });
 const openSession = kinveyAuth => rest('POST', `/user/${kid}/login`, { _socialIdentity: { kinveyAuth } }, asApp);
 
-module.exports = { change, expired, form, manage, openSession, redirect, refresh, revoke, session };
+module.exports = { change, directory, expired, form, manage, openSession, redirect, refresh, revoke, session };
