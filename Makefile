@@ -33,6 +33,7 @@ test:
 # One package at a time: each starts servers of its own, a domain controller among them.
 e2e:
 	$(GO) test -p 1 -tags e2e -timeout 28m ./auth/mic/... ./engine/identity
+	$(GO) test -tags e2e -run '^TestBrowser' -timeout 10m ./engine/clients
 
 static:
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
