@@ -338,7 +338,7 @@ func (e *Engine) finish(service *authService, begun []byte, values url.Values) (
 }
 
 // maxCallback bounds what a provider sends by way of the browser, in bytes.
-const maxCallback = 512 << 10
+const maxCallback = 256 << 10
 
 func (r *Request) returnedByForm() error {
 	form, err := r.form()

@@ -43,7 +43,7 @@ func newMicState(e *Engine) *micState {
 		e:         e,
 		logins:    mic.NewFlows[mic.Request](pageTTL, maxFlows),
 		codes:     mic.NewFlows[micCode](maxGrantTTL*time.Second, maxFlows),
-		forms:     mic.NewFlows[url.Values](time.Minute, maxFlows/20),
+		forms:     mic.NewFlows[url.Values](time.Minute, maxFlows/50), // of maxCallback each: 100 MiB
 		providers: map[string]*openProvider{},
 		refreshes: map[string]chan struct{}{},
 	}
