@@ -19,6 +19,17 @@ const (
 	Off                 // no user may, unless creator or named
 )
 
+// String returns unset, on or off.
+func (s Switch) String() string {
+	switch s {
+	case Unset:
+		return "unset"
+	case On:
+		return "on"
+	}
+	return "off"
+}
+
 // An ACL is what one entity says about who may do what with it. It is a value
 // to be read: whoever has handed an ACL to a Builder, a Recent or a view must
 // not change it any more. Names are compared byte by byte; an empty name names
@@ -68,6 +79,10 @@ func (a *ACL) named(r Right) (creator string, users, groups []string) {
 	}
 	return "", nil, nil
 }
+
+// Names returns whom the ACL names for a right: the creator, users and groups. The
+// lists are borrowed.
+func (a *ACL) Names(r Right) (creator string, users, groups []string) { return a.named(r) }
 
 // Groups yields every group id that the ACL names, for reading or for writing,
 // each once.

@@ -84,42 +84,53 @@ func deny(rule, reason string) Decision  { return Decision{Rule: rule, Reason: r
 // an entity with the ACL a in a collection of level l. For Create there is no
 // entity yet, and a is nil; for every other right a nil ACL is denied to
 // users. Decide keeps nothing and does not allocate.
-func Decide(s Subject, l Level, a *ACL, r Right) Decision {
+func Decide(s Subject, l Level, a *ACL, r Right) Decision { return decide(s, l, a, r, nil) }
+
+// decide is Decide, and tells t what it looks at.
+func decide(s Subject, l Level, a *ACL, r Right, t *trace) Decision {
 	if r < Read || r > ChangeACL {
 		return deny("", "no such right")
 	}
-	switch {
-	case s.Role == RoleMaster:
+	t.looks("R2", "master", "", nil)
+	if s.Role == RoleMaster {
 		return allow("R2", "master")
-	case s.Role == RoleApp:
+	}
+	t.looks("R3", "app", "", nil)
+	if s.Role == RoleApp {
 		return deny("R3", "app credentials")
-	case s.Role != RoleUser || s.ID == "":
+	}
+	t.looks("R1", "user", s.ID, nil)
+	if s.Role != RoleUser || s.ID == "" {
 		return deny("R1", "no credentials")
 	}
 	if r == Create {
+		t.looks("R4", "level", l.String(), nil)
 		return Decision{Allowed: l.grants(Create), Rule: "R4", Reason: l.row().reason}
 	}
 	if a == nil {
 		return deny("", "no entity")
 	}
-	return decideEntity(s, l, a, r)
+	return decideEntity(s, l, a, r, t)
 }
 
 // decideEntity holds the hierarchy of R5: the creator, then the named, then the
 // switch of the entity, and only then the level.
-func decideEntity(s Subject, l Level, a *ACL, r Right) Decision {
+func decideEntity(s Subject, l Level, a *ACL, r Right, t *trace) Decision {
 	creator, users, groups := a.named(r)
+	t.looks("R7", "creator", creator, nil)
 	if creator == s.ID {
 		return allow("R7", "creator")
 	}
 	if r == ChangeACL {
 		return deny("R7", "not the creator")
 	}
+	t.looks("R6", lists[r].users, "", users)
 	for _, id := range users {
 		if id == s.ID {
 			return allow("R6", reasons[r].users)
 		}
 	}
+	t.looks("R6", lists[r].groups, "", groups)
 	if m := s.member(); m != nil {
 		for _, id := range groups {
 			if m.Has(id) {
@@ -127,13 +138,22 @@ func decideEntity(s Subject, l Level, a *ACL, r Right) Decision {
 			}
 		}
 	}
-	switch a.everyone(r) {
+	everyone := a.everyone(r)
+	t.looks("R5", lists[r].everyone, everyone.String(), nil)
+	switch everyone {
 	case On:
 		return allow("R5", reasons[r].on)
 	case Unset:
+		t.looks("R4", "level", l.String(), nil)
 		return Decision{Allowed: l.grants(r), Rule: "R4", Reason: l.row().reason}
 	}
 	return deny("R5", reasons[r].off)
+}
+
+// lists are the members of an _acl that grant a right.
+var lists = [...]struct{ users, groups, everyone string }{
+	Read:  {"r", "groups.r", "gr"},
+	Write: {"w", "groups.w", "gw"},
 }
 
 // reasons are constants, so that a Decision costs no allocation.

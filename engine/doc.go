@@ -46,6 +46,13 @@
 // entities change neither the choice nor the rows that are looked at. Which orders
 // there are is everybody's doing, but only rows that somebody saw count for it.
 //
+// # Why
+//
+// why.go tells a manager why somebody may do something, who may, and what he sees;
+// preview.go tells who would gain or lose what by a change that is not made yet;
+// rights.go tells a client what he may do with what he is shown. All of them ask
+// acl.Decide, or acl.Explain, which is Decide with what it has looked at.
+//
 // # Mobile Identity Connect
 //
 // An identity provider proves who somebody is (auth/mic, mic_providers.go); the

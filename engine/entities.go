@@ -240,6 +240,9 @@ func (r *Request) get(c *collection, id string) error {
 			return err
 		}
 	}
+	if r.wantsRights() {
+		body = r.appendRights(nil, c.level, grants, document.Trusted(body))
+	}
 	return r.json(fasthttp.StatusOK, body)
 }
 
@@ -284,19 +287,19 @@ func (r *Request) list(c *collection) error {
 	if err != nil {
 		return err
 	}
-	whole := len(r.ctx.QueryArgs().Peek("fields")) == 0
+	whole, rights := len(r.ctx.QueryArgs().Peek("fields")) == 0, r.wantsRights()
 	out := &r.ctx.Response
 	r.ctx.SetStatusCode(fasthttp.StatusOK)
 	out.AppendBodyString("[")
 	n, size := 0, 0
 	p := r.plan(c, q)
-	if whole && res == nil {
+	if whole && res == nil && !rights {
 		if done, err := r.copyPage(c, p, q); done {
 			out.AppendBodyString("]")
 			return err
 		}
 	}
-	var projected, resolved []byte // used again for each
+	var projected, resolved, entitled []byte // used again for each
 	err = r.find(c, p, func(doc document.Value) error {
 		if n == maxResults {
 			return errTooMany
@@ -316,6 +319,14 @@ func (r *Request) list(c *collection) error {
 				return err
 			}
 			b = resolved
+		}
+		if rights {
+			ent, ok := c.rows.get(doc.Get("_id").Text())
+			if !ok {
+				return errInternal
+			}
+			entitled = r.appendRights(entitled[:0], c.level, ent.acl, document.Trusted(b))
+			b = entitled
 		}
 		if size += len(b); size > maxResponseBytes {
 			return errTooLong

@@ -154,6 +154,11 @@ func (e *Engine) routes() []route {
 		{"GET", "/v4/environments/{kid}/collections/{name}/orders", manage, e.getOrders},
 		{"PUT", "/v4/environments/{kid}/collections/{name}/orders", manage, e.putOrders},
 		{"GET", "/v4/environments/{kid}/collections/{name}/explain-query", manage, e.explainQuery},
+		{"GET", "/v4/environments/{kid}/collections/{name}/why", manage, e.why},
+		{"GET", "/v4/environments/{kid}/collections/{name}/who-can", manage, e.whoCan},
+		{"GET", "/v4/environments/{kid}/visible", manage, e.visibleTo},
+		{"POST", "/v4/environments/{kid}/collections/{name}/preview", manage, e.previewCollection},
+		{"POST", "/v4/environments/{kid}/preview", manage, e.previewGroup},
 		{"POST", importPath, manage, e.importEntities},
 
 		{"GET", "/v4/auth-services", asOperator, e.listServices},
