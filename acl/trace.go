@@ -16,10 +16,15 @@ type Step struct {
 // A trace takes down steps. A nil one does not.
 type trace struct{ steps []Step }
 
+// looks is small, so that Decide, which has no trace, pays nothing for it.
 func (t *trace) looks(rule, check, saw string, list []string) {
 	if t != nil {
-		t.steps = append(t.steps, Step{rule, check, saw, list})
+		t.add(rule, check, saw, list)
 	}
+}
+
+func (t *trace) add(rule, check, saw string, list []string) {
+	t.steps = append(t.steps, Step{rule, check, saw, list})
 }
 
 // Explain is Decide, and tells what it has looked at, in that order: the last

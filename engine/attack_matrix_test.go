@@ -140,6 +140,11 @@ var attackMatrix = []struct {
 	{"DELETE /v4/environments/{kid}/collections/{name}", attackManage, "/v4/environments/K/collections/none", ""},
 	{"GET /v4/environments/{kid}/collections/{name}/orders", attackManage, "/v4/environments/K/collections/none/orders", ""},
 	{"PUT /v4/environments/{kid}/collections/{name}/orders", attackManage, "/v4/environments/K/collections/none/orders", `{"pin":"x"}`},
+	{"GET /v4/environments/{kid}/collections/{name}/why", attackManage, "/v4/environments/K/collections/none/why", ""},
+	{"GET /v4/environments/{kid}/collections/{name}/who-can", attackManage, "/v4/environments/K/collections/none/who-can", ""},
+	{"GET /v4/environments/{kid}/visible", attackManage, "/v4/environments/K/visible", ""},
+	{"POST /v4/environments/{kid}/collections/{name}/preview", attackManage, "/v4/environments/K/collections/none/preview", `{}`},
+	{"POST /v4/environments/{kid}/preview", attackManage, "/v4/environments/K/preview", `{}`},
 	{"GET /v4/environments/{kid}/collections/{name}/explain-query", attackManage, "/v4/environments/K/collections/none/explain-query", ""},
 	{"POST /v4/environments/{kid}/collections/{name}/import", attackManage, "/v4/environments/K/collections/none/import?check=true", `{}`},
 
