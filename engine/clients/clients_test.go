@@ -14,10 +14,6 @@ import (
 	"time"
 
 	"postern/engine/clients/install"
-
-	// The server is built and started as a process. Importing it as well makes
-	// the test tool run this test anew when the server changes.
-	_ "postern/engine/cli"
 )
 
 // atLeast is the number of checks below which something must have gone missing.
