@@ -22,10 +22,6 @@ import (
 	"time"
 
 	"postern/auth/mic/lab"
-
-	// The server is built and started as a process. Importing it as well makes
-	// the test tool run this test anew when the server changes.
-	_ "postern/engine/cli"
 )
 
 // builtBefore names the binary to a test that runs in a namespace.
