@@ -162,8 +162,7 @@ func (e *Engine) whoCan(r *Request) error {
 	if err != nil {
 		return err
 	}
-	right := string(args.Peek("right"))
-	want, ok := rights[right]
+	want, ok := rights[string(args.Peek("right"))]
 	if !ok || want == acl.Create {
 		return fault(errOutOfRange, "right is read, write, delete or acl")
 	}
