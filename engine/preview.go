@@ -231,8 +231,9 @@ func (e *Engine) previewGroup(r *Request) error {
 			return true
 		}
 		c.rows.scan(func(ent *entity) bool {
-			if len(ent.acl.ReaderGroups)+len(ent.acl.WriterGroups) > 0 {
+			for range ent.acl.Groups() { // others are what they were
 				w.entity(name, ent.id, side{c.level, ent.acl}, side{c.level, ent.acl})
+				break
 			}
 			return true
 		})
