@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"errors"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -101,6 +102,8 @@ func (e *Engine) oauth(h handler) handler {
 	}
 }
 
+var errTwice = invalidRequest("a parameter is there twice")
+
 // fields are the parameters of a request, each there once.
 type fields map[string]string
 
@@ -108,7 +111,7 @@ func fieldsOf(args *fasthttp.Args) (fields, error) {
 	f := fields{}
 	for k, v := range args.All() {
 		if _, twice := f[string(k)]; twice {
-			return nil, invalidRequest("a parameter is there twice")
+			return nil, errTwice
 		}
 		f[string(k)] = string(v)
 	}
@@ -123,9 +126,18 @@ func (r *Request) posted() (fields, error) {
 		return nil, err
 	}
 	if !strings.HasPrefix(strings.ToLower(string(r.ctx.Request.Header.ContentType())), "application/json") {
-		args := new(fasthttp.Args)
-		args.ParseBytes(b)
-		return fieldsOf(args)
+		values, err := url.ParseQuery(string(b))
+		if err != nil {
+			return nil, invalidRequest("the body is not a form")
+		}
+		f := fields{}
+		for k, v := range values {
+			if len(v) > 1 {
+				return nil, errTwice
+			}
+			f[k] = v[0]
+		}
+		return f, nil
 	}
 	doc, err := document.Parse(b, document.Body)
 	if err != nil {
