@@ -197,15 +197,20 @@ func (e *Engine) whoCan(r *Request) error {
 	return r.json(fasthttp.StatusOK, new(jsonObject).number("count", int64(may)).number("users", int64(all)).raw("list", string(jsonList(page))).close())
 }
 
-// visibleTo answers ?user=: how many entities of each collection he may read.
+// visibleTo answers ?user=: how many entities of each collection he may read, and
+// which groups he is in, each with the way to him.
 func (e *Engine) visibleTo(r *Request) error {
 	user, ok := r.view.userNamed(string(r.ctx.QueryArgs().Peek("user")))
 	if !ok {
 		return errUserNotFound
 	}
-	r.subject, _ = r.view.comesAs(user)
+	var state string
+	r.subject, state = r.view.comesAs(user)
 	r.principals = acl.PrincipalsOf(r.subject)
-	var list [][]byte
+	var list, groups [][]byte
+	for _, id := range r.subject.Member.IDs() {
+		groups = append(groups, new(jsonObject).text("_id", id).texts("path", r.subject.Member.Path(id)).close())
+	}
 	var err error
 	r.view.collections.Scan(func(name string, c *collection) bool {
 		if managed(name) != nil {
@@ -220,5 +225,9 @@ func (e *Engine) visibleTo(r *Request) error {
 	if err != nil {
 		return err
 	}
-	return r.json(fasthttp.StatusOK, new(jsonObject).raw("user", string(r.view.userRef(user))).raw("collections", string(jsonList(list))).close())
+	o := new(jsonObject).raw("user", string(r.view.userRef(user)))
+	if state != "" {
+		o.text("account", state)
+	}
+	return r.json(fasthttp.StatusOK, o.raw("collections", string(jsonList(list))).raw("groups", string(jsonList(groups))).close())
 }

@@ -191,6 +191,10 @@ func (w *whyWorld) sees(t *testing.T) {
 				Name               string
 				Readable, Entities int
 			}
+			Groups []struct {
+				ID   string `json:"_id"`
+				Path []string
+			}
 		}
 		a := w.want(w.do("GET", "/v4/environments/"+kid+"/visible?user="+u.name, asMaster, ""), 200, "")
 		if err := json.Unmarshal(a.body, &x); err != nil {
@@ -212,7 +216,41 @@ func (w *whyWorld) sees(t *testing.T) {
 		if seen != 4 {
 			t.Errorf("%d collections", seen)
 		}
+		var in []string
+		for _, g := range x.Groups {
+			in = append(in, g.ID)
+			// A way goes from the group down to one that names him, or everybody.
+			for i, id := range g.Path {
+				next := u.id
+				if i+1 < len(g.Path) {
+					next = g.Path[i+1]
+				}
+				a := w.want(w.do("GET", "/group/"+kid+"/"+id, asMaster, ""), 200, "")
+				if body := string(a.body); g.Path[0] != g.ID || !strings.Contains(body, `"`+next+`"`) && !strings.Contains(body, `"all":true`) {
+					t.Errorf("%s is in %s by %q, and there is %s", u.name, g.ID, g.Path, body)
+				}
+			}
+		}
+		var want []string
+		for _, id := range []string{"board", "emea", "sales"} {
+			if w.member(id, u.id, 0) {
+				want = append(want, id)
+			}
+		}
+		if !slices.Equal(in, want) {
+			t.Errorf("%s is in %q, not %q", u.name, in, want)
+		}
 	}
+}
+
+// member tells whether a group holds a user, itself or by what is inside it.
+func (w *whyWorld) member(group, user string, depth int) bool {
+	def := w.want(w.do("GET", "/group/"+kid+"/"+group, asMaster, ""), 200, "").json(w.t)
+	if strings.Contains(fmt.Sprint(get(def, "users")), user) || get(def, "users", "all") == true {
+		return true
+	}
+	inside, _ := get(def, "groups").([]any)
+	return depth < 3 && slices.ContainsFunc(inside, func(g any) bool { return w.member(fmt.Sprint(get(g, "_id")), user, depth+1) })
 }
 
 // Who is suspended is nobody, and is told so; and who asks without being a
