@@ -36,6 +36,7 @@ func TestImportGraph(t *testing.T) {
 		"postern/auth/mic/ldap":   {"github.com/go-ldap", "github.com/go-asn1-ber", "postern/auth/mic"},
 		"postern/auth/mic/oidc":   {"github.com/coreos", "golang.org/x/oauth2", "github.com/go-jose", "postern/auth/mic"},
 		"postern/auth/mic/saml":   {"github.com/russellhaering", "github.com/beevik", "postern/auth/mic"},
+		"postern/engine/console":  {},
 		"postern/engine/document": {},
 		"postern/engine/query":    {"postern/engine/document"},
 		"postern/engine/script":   {"github.com/dop251/goja", "postern/engine/document"},

@@ -13,8 +13,10 @@ import (
 // credentials. It is the only place where a request gets its subject. Routes
 // for anyone do not come here.
 func (r *Request) authenticate() error {
-	if r.local {
-		// The administration socket: whoever can open it owns the data.
+	switch r.plane {
+	case consolePlane:
+		return r.byConsole()
+	case socketPlane: // whoever can open it owns the data
 		r.operator = "socket"
 		r.subject = acl.Subject{Role: acl.RoleMaster}
 		r.principals = acl.PrincipalsOf(r.subject)

@@ -24,13 +24,15 @@ func (r *Request) maxBody() int {
 	return r.e.config.MaxBody
 }
 
-// bytes reads the request's body, once. It is borrowed until the end of the
-// request.
+// bytes reads the request's body. It is borrowed until the end of the request.
 func (r *Request) bytes() ([]byte, error) {
 	most := r.maxBody()
 	stream := r.ctx.RequestBodyStream()
 	if stream == nil {
 		return r.ctx.PostBody(), nil
+	}
+	if r.arrived {
+		return *r.buffer, nil // asked for before
 	}
 	if r.buffer == nil {
 		r.buffer = bodyBuffers.Get().(*[]byte)
@@ -48,6 +50,7 @@ func (r *Request) bytes() ([]byte, error) {
 			r.ctx.SetConnectionClose()
 			return nil, fault(errTooLarge, "a request body has at most %d bytes", most)
 		case errors.Is(err, io.EOF):
+			r.arrived = true
 			return b, nil
 		case err != nil:
 			r.ctx.SetConnectionClose()

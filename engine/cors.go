@@ -108,7 +108,7 @@ func (e *Engine) preflight(r *Request) error {
 	asked := r.ctx.Request.Header.Peek("Access-Control-Request-Headers")
 	origin := string(r.ctx.Request.Header.Peek("Origin"))
 	ofMIC := micPosts[strings.TrimSuffix(path, "/")]
-	if !ofMIC && (len(segments) < 3 || !forApps[segments[1]]) || r.local {
+	if !ofMIC && (len(segments) < 3 || !forApps[segments[1]]) || r.plane != publicPlane {
 		return errMethod
 	}
 	h.Set("Allow", corsMethods)

@@ -55,6 +55,8 @@ const (
 	errHeaders
 	errLockedDown
 	errUnverified
+	errCode
+	errForbidden
 	kindCount
 )
 
@@ -88,6 +90,8 @@ var errorTable = [kindCount]row{
 	errCredentials:        {401, "InvalidCredentials", "Invalid credentials. Please retry your request with correct credentials."},
 	errInsufficient:       {401, "InsufficientCredentials", "The credentials used to authenticate this request are not authorized to run this operation. Please retry your request with appropriate credentials."},
 	errLockedDown:         {401, "UserLockedDown", "This user has been locked down. Please contact the owner of the app."},
+	errCode:               {401, "CodeRequired", "The password is right. A code of the operator's authenticator is needed as well."},
+	errForbidden:          {403, "InsufficientCredentials", "This console session is not authorized to run this operation."},
 	errUnverified:         {403, "EmailVerificationRequired", "The e-mail address of this user must be confirmed before he can log in."},
 	errIndirect:           {403, "IndirectCollectionAccessDisallowed", "Please use the appropriate API to access this collection for this app backend."},
 	errConfiguration:      {403, "MissingConfiguration", "This feature is not properly configured for this app backend. Please configure it through the console first, or contact support for more information."},

@@ -38,32 +38,32 @@ var (
 
 // Handler returns the server's request handler: every public route.
 func (e *Engine) Handler() fasthttp.RequestHandler {
-	return e.handlerOf(append(e.routes(), e.probes()...), false)
+	return e.handlerOf(append(e.routes(), e.probes()...), publicPlane)
 }
 
 // AdminHandler returns the handler for the socket in the data directory. Who
 // can open that socket owns the data, so its requests are an operator's.
 func (e *Engine) AdminHandler() fasthttp.RequestHandler {
-	return e.handlerOf(append(append(e.routes(), e.probes()...), e.adminRoutes()...), true)
+	return e.handlerOf(append(append(e.routes(), e.probes()...), e.adminRoutes()...), socketPlane)
 }
 
-func (e *Engine) handlerOf(routes []route, local bool) fasthttp.RequestHandler {
+func (e *Engine) handlerOf(routes []route, p plane) fasthttp.RequestHandler {
 	m := router.New()
 	m.RedirectTrailingSlash = false
 	m.RedirectFixedPath = false
 	m.HandleOPTIONS = false
 	refuse := func(k kind) fasthttp.RequestHandler {
-		t := e.mount(route{method: "none", allow: anyone, handler: func(*Request) error { return k }}, local)
+		t := e.mount(route{method: "none", allow: anyone, handler: func(*Request) error { return k }}, p)
 		return func(ctx *fasthttp.RequestCtx) { e.serve(ctx, t, nil) }
 	}
 	m.NotFound, m.MethodNotAllowed = refuse(errEndpoint), refuse(errMethod)
 	var fast quick
 	for _, route := range routes {
-		t := e.mount(route, local)
+		t := e.mount(route, p)
 		m.Handle(t.method, t.path, func(ctx *fasthttp.RequestCtx) { e.serve(ctx, t, nil) })
 		fast.learn(t)
 	}
-	preflight := e.mount(route{method: "OPTIONS", path: "/", allow: anyone, handler: e.preflight}, local)
+	preflight := e.mount(route{method: "OPTIONS", path: "/", allow: anyone, handler: e.preflight}, p)
 	return func(ctx *fasthttp.RequestCtx) {
 		trimVersion(ctx)
 		if ctx.IsOptions() {
@@ -82,16 +82,28 @@ func (e *Engine) handlerOf(routes []route, local bool) fasthttp.RequestHandler {
 	}
 }
 
+// A plane is one of the ways in. All have the same handlers; they differ in how a
+// requester shows who he is.
+type plane uint8
+
+const (
+	publicPlane  plane = iota // Authorization
+	socketPlane               // the socket in the data directory: nothing is asked
+	consolePlane              // the cookie of a console session, see console_plane.go
+)
+
 // A mounted route is a route with what is derived from it once.
 type mounted struct {
 	route
 	names []string // of the path parameters, in order
-	local bool     // on the administration socket
+	plane plane
+	role  opRole // that an operator needs
+	page  bool   // of the console: what everybody may load
 	count [6]*metrics.Counter
 }
 
-func (e *Engine) mount(t route, local bool) *mounted {
-	m := &mounted{route: t, names: paramNames(t.path), local: local}
+func (e *Engine) mount(t route, p plane) *mounted {
+	m := &mounted{route: t, names: paramNames(t.path), plane: p, role: leastRole(t)}
 	for class := range m.count {
 		m.count[class] = e.metrics.answers(t.method, class)
 	}
@@ -142,7 +154,7 @@ func trimSlash(ctx *fasthttp.RequestCtx) bool {
 func (e *Engine) serve(ctx *fasthttp.RequestCtx, t *mounted, found *segments) {
 	began := time.Now()
 	r := requests.Get().(*Request)
-	r.ctx, r.e, r.route, r.local = ctx, e, t, t.local
+	r.ctx, r.e, r.route, r.plane = ctx, e, t, t.plane
 	r.sent = scanHeader(ctx.Request.Header.RawHeaders())
 	r.id = r.requestID()
 	h := &ctx.Response.Header
@@ -150,6 +162,9 @@ func (e *Engine) serve(ctx *fasthttp.RequestCtx, t *mounted, found *segments) {
 	h.SetCanonical(headerCache, noStore)
 	h.SetCanonical(headerOptions, noSniff)
 	h.SetCanonical(headerRequest, r.id)
+	if t.plane == consolePlane {
+		consoleHeaders(ctx)
+	}
 	if err := r.run(t.names, found); err != nil {
 		r.fail(err)
 	}
@@ -183,6 +198,11 @@ func (r *Request) run(names []string, found *segments) (err error) {
 	}()
 	if err := r.framing(); err != nil {
 		return err
+	}
+	if r.plane == consolePlane {
+		if err := r.fromConsole(); err != nil {
+			return err
+		}
 	}
 	if r.route.path == "" {
 		return r.route.handler(r) // no route: 404 or 405
@@ -232,7 +252,9 @@ func (r *Request) run(names []string, found *segments) (err error) {
 		if r.version = asked; !given {
 			r.version = r.view.config.APIVersion
 		}
-		r.cors()
+		if r.plane != consolePlane {
+			r.cors()
+		}
 	}
 	r.ctx.Response.Header.SetCanonical(headerStart, r.e.times.text(r.start))
 	if r.route.allow != anyone {
@@ -305,7 +327,7 @@ func (r *Request) framing() error {
 	if r.sent.lines > 64 {
 		return fault(errHeaders, "more than 64 headers")
 	}
-	if r.e.config.LoopbackHostsOnly && !r.local && !r.e.config.answersTo(string(r.ctx.Host())) {
+	if r.e.config.LoopbackHostsOnly && r.plane == publicPlane && !r.e.config.answersTo(string(r.ctx.Host())) {
 		return fault(errBadRequest, "this development server answers on loopback host names only")
 	}
 	return nil
@@ -404,7 +426,7 @@ func (r *Request) fail(err error) {
 	if f.retryAfter > 0 {
 		r.ctx.Response.Header.Set("Retry-After", strconv.Itoa(f.retryAfter))
 	}
-	if f.kind == errCredentials {
+	if f.kind == errCredentials && r.plane != consolePlane { // there a browser would ask for a password itself
 		r.ctx.Response.Header.Set("WWW-Authenticate", `Basic realm="Kinvey", charset="UTF-8"`)
 	}
 	r.ctx.Response.ResetBody()

@@ -28,7 +28,7 @@ type Request struct {
 	id      []byte // X-Kinvey-Request-Id; of the request or of ownID
 	start   int64  // Unix ms, taken before the view
 	version int    // effective API version
-	local   bool   // came through the administration socket
+	plane   plane  // through which it came
 	sent    headerScan
 
 	app        *app
@@ -37,11 +37,13 @@ type Request struct {
 	principals acl.Principals
 	session    *session // nil: not authenticated by a token
 	operator   string   // e-mail of the operator, "" when none
+	console    *session // of the console, nil elsewhere
 
-	params [4]string // path parameters, decoded
-	buffer *[]byte   // of the body, nil until it was read
-	turn   turn      // of an expensive query
-	until  time.Time // when the time of its queries is over; zero: never
+	params  [4]string // path parameters, decoded
+	buffer  *[]byte   // of the body, nil until it was read
+	arrived bool      // the body is in the buffer, whole
+	turn    turn      // of an expensive query
+	until   time.Time // when the time of its queries is over; zero: never
 
 	// What has its room here because a request needs it once.
 	ownID   [36]byte

@@ -37,6 +37,7 @@ const (
 	tableAuthService   store.Table = 25 // app 0: id -> authService
 	tableIdentityStore store.Table = 26 // app 0: id -> identityStore
 	tableGrant         store.Table = 27 // app n: handle -> micGrant
+	tableConsole       store.Table = 28 // app 0: token digest -> sessionRow of an operator at the console
 )
 
 // The numbers of the reserved collections; every app has both from the start.
@@ -89,6 +90,7 @@ type operatorRow struct {
 	Email      string `json:"email"`
 	Password   string `json:"password"` // PHC string
 	Generation uint64 `json:"generation"`
+	Role       string `json:"role,omitempty"` // name of an opRole; "": owner
 }
 
 // collectionRow is the metadata of one collection.

@@ -32,19 +32,36 @@ const (
 	idleTimeout  = 60 * time.Second
 	headerBuffer = 256 << 10 // lists of ids make long request lines
 	concurrency  = 2048      // bounds the memory of the header buffers, too
+
+	consoleWriteTimeout = 10 * time.Minute // a backup goes through it
 )
 
 // NewServer makes a server for the public routes of the engine, or for those
 // of the administration socket.
 func NewServer(e *Engine, admin bool) *Server {
-	s := &Server{log: e.config.Logger, conns: map[net.Conn]bool{}}
-	handler := e.Handler()
-	if admin {
-		handler = e.AdminHandler()
+	if !admin {
+		return newServer(e, e.Handler(), connectionError)
 	}
+	s := newServer(e, e.AdminHandler(), connectionError)
+	s.http.WriteTimeout = 0 // a backup takes as long as it takes
+	return s
+}
+
+// NewConsoleServer makes a server for the console.
+func NewConsoleServer(e *Engine) *Server {
+	s := newServer(e, e.ConsoleHandler(), func(ctx *fasthttp.RequestCtx, err error) {
+		connectionError(ctx, err)
+		consoleHeaders(ctx)
+	})
+	s.http.WriteTimeout = consoleWriteTimeout
+	return s
+}
+
+func newServer(e *Engine, handler fasthttp.RequestHandler, failed func(*fasthttp.RequestCtx, error)) *Server {
+	s := &Server{log: e.config.Logger, conns: map[net.Conn]bool{}}
 	s.http = &fasthttp.Server{
 		Handler:                       handler,
-		ErrorHandler:                  connectionError,
+		ErrorHandler:                  failed,
 		Name:                          "",
 		NoDefaultServerHeader:         true,
 		ReadTimeout:                   readTimeout,
@@ -63,9 +80,6 @@ func NewServer(e *Engine, admin bool) *Server {
 		DisableHeaderNamesNormalizing: false,
 		Logger:                        connectionLog{e.config.Logger},
 		ConnState:                     s.track,
-	}
-	if admin {
-		s.http.WriteTimeout = 0 // a backup takes as long as it takes
 	}
 	return s
 }

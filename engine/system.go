@@ -15,7 +15,8 @@ import (
 type systemState struct {
 	next      uint32 // number of the next app
 	operators *btree.Map[string, *operatorRow]
-	sessions  *btree.Map[string, *session]
+	sessions  *btree.Map[string, *session] // of the management API
+	consoles  *btree.Map[string, *session] // of the console
 	services  *btree.Map[string, *authService]
 	stores    *btree.Map[string, *identityStore]
 }
@@ -25,6 +26,7 @@ func newSystemState() *systemState {
 		next:      1,
 		operators: new(btree.Map[string, *operatorRow]),
 		sessions:  new(btree.Map[string, *session]),
+		consoles:  new(btree.Map[string, *session]),
 		services:  new(btree.Map[string, *authService]),
 		stores:    new(btree.Map[string, *identityStore]),
 	}
@@ -34,6 +36,7 @@ func (s *systemState) clone() *systemState {
 	c := *s
 	c.operators = s.operators.Copy()
 	c.sessions = s.sessions.Copy()
+	c.consoles = s.consoles.Copy()
 	c.services = s.services.Copy()
 	c.stores = s.stores.Copy()
 	return &c
@@ -118,9 +121,13 @@ func (d *draft) applySystem(key store.Key, value []byte) error {
 		return applyTo(s.services, key.ID, value)
 	case tableIdentityStore:
 		return applyTo(s.stores, key.ID, value)
-	case tableOpSession:
+	case tableOpSession, tableConsole:
+		sessions := s.sessions
+		if key.Table == tableConsole {
+			sessions = s.consoles
+		}
 		if value == nil {
-			s.sessions.Delete(key.ID)
+			sessions.Delete(key.ID)
 			return nil
 		}
 		r, err := decodeRow[sessionRow](value)
@@ -129,7 +136,7 @@ func (d *draft) applySystem(key store.Key, value []byte) error {
 		}
 		n := &session{sessionRow: *r}
 		copy(n.digest[:], key.ID)
-		s.sessions.Set(key.ID, n)
+		sessions.Set(key.ID, n)
 	default:
 		return fmt.Errorf("row of unknown system table %d", key.Table)
 	}

@@ -88,12 +88,15 @@ interface and for SDKs whose hosts are fixed; see postern trust.
 				}
 				return seed.apply(e)
 			}
-			srv.ready = func(url string) error { return greet(s, url, srv.dir, caFile) }
+			srv.console.loopback = true
+			srv.console.certified = true // the authority's certificate is for loopback, too
+			srv.ready = func(url, console string) error { return greet(s, url, console, srv.dir, caFile) }
 			return srv.run(log)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&srv.listen, "listen", "127.0.0.1:8080", "loopback address to listen on")
+	srv.console.flags(c)
 	f.BoolVar(&useTLS, "tls", false, "HTTPS, with a certificate authority of its own (see postern trust)")
 	f.StringVar(&seedFile, "seed", "", "file with users and entities to begin with")
 	return c
@@ -116,7 +119,12 @@ func devSealKey(dir string, stays bool) (*auth.SealKey, error) {
 // greet prints what a newcomer needs: the address, the credentials, and three
 // lines that show a private collection filtered for two users. caFile is "" for
 // plain HTTP.
-func greet(s streams, url, dir, caFile string) error {
+func greet(s streams, url, console, dir, caFile string) error {
+	if console == "" {
+		console = "off"
+	} else {
+		console += " (log in as " + devOperator + " / " + devPassword + ")"
+	}
 	curl := "curl -s"
 	if caFile != "" {
 		curl += " --cacert " + quote(caFile)
@@ -128,6 +136,7 @@ func greet(s streams, url, dir, caFile string) error {
   master secret  %[4]s
   users          alice, bob, carol (passwords equal to their names)
   operator       %[5]s / %[6]s
+  console        %[9]s
   data           %[7]s
 
 The collection watchlist is private: the same request, answered for alice and
@@ -142,7 +151,7 @@ that an SDK opens with them:
 
 %[8]s -u %[2]s:%[3]s -d 'grant_type=password&client_id=%[2]s&username=alice&password=alice' '%[1]s/oauth/token' | sed 's/.*/{"_socialIdentity":{"kinveyAuth":&}}/' | %[8]s -u %[2]s:%[3]s -H 'Content-Type: application/json' -d @- '%[1]s/user/%[2]s/login'
 
-`, url, devKey, devApp, devMaster, devOperator, devPassword, dir, curl)
+`, url, devKey, devApp, devMaster, devOperator, devPassword, dir, curl, console)
 	if err == nil && caFile != "" {
 		_, err = fmt.Fprintf(s.out, "The certificate is signed by %s;\n\"postern trust\" says how clients come to trust it.\n\n", caFile)
 	}

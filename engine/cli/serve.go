@@ -27,6 +27,9 @@ func serveCommand(s streams) *cobra.Command {
 		Short: "Serve the apps of a data directory",
 		Long: `Serve the apps of a data directory.
 
+The console, a page for browsers, has an address of its own (--console); operators
+log in to it.
+
 The first start on an empty directory makes an app and an operator and prints
 their secrets, once. They can be given instead, each in an environment variable
 or in a file that NAME_FILE names: POSTERN_APP_KEY, POSTERN_APP_SECRET,
@@ -74,7 +77,13 @@ POSTERN_MASTER_SECRET, POSTERN_OPERATOR_EMAIL, POSTERN_OPERATOR_PASSWORD.`,
 			srv.config.ValueMemory = memory << 20
 			srv.config.Quota = auth.DefaultQuota
 			srv.prepare = func(e *engine.Engine) error { return firstStart(s, e) }
-			srv.ready = func(string) error { return nil }
+			srv.ready = func(_, console string) error {
+				if console == "" {
+					return nil
+				}
+				_, err := fmt.Fprintf(s.out, "The console is at %s\n", console)
+				return err
+			}
 			return srv.run(log)
 		},
 	}
@@ -86,6 +95,7 @@ POSTERN_MASTER_SECRET, POSTERN_OPERATOR_EMAIL, POSTERN_OPERATOR_PASSWORD.`,
 	f.BoolVar(&srv.insecure, "insecure-http", false, "plain HTTP on an address that is not loopback")
 	f.BoolVar(&groupScripts, "group-scripts", false, "run any JavaScript in _group, in processes with bounds")
 	f.IntVar(&memory, "value-memory", 256, "MiB of entities held in memory; what is beyond is read in place from files")
+	srv.console.flags(c)
 	mails.flags(f)
 	identity.flags(f)
 	f.BoolVar(&srv.options.AcceptLoss, "accept-loss", false, "start although acknowledged writes are missing")

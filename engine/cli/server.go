@@ -25,12 +25,14 @@ type server struct {
 	listen       string
 	certificates *engine.Certificates
 	insecure     bool
+	console      consoleSettings
 	options      store.Options
 	config       engine.Config
 	// ownLinks makes links in mails point at the address that is listened on.
 	ownLinks bool
-	// ready is called with the address when the server answers.
-	ready func(url string) error
+	// ready is called with the addresses when the server answers; console is ""
+	// when there is none.
+	ready func(url, console string) error
 	// prepare is called with the engine before it answers anybody.
 	prepare func(e *engine.Engine) error
 }
@@ -44,6 +46,13 @@ func (s *server) run(log *slog.Logger) (err error) {
 		return err
 	}
 	defer l.Close()
+	page, pageURL, err := s.console.open(s.certificates, s.insecure)
+	if err != nil {
+		return err
+	}
+	if page != nil {
+		defer page.Close()
+	}
 	s.options.Logger = log
 	driver, err := store.OpenBadger(s.dir, s.options)
 	if err != nil {
@@ -77,11 +86,17 @@ func (s *server) run(log *slog.Logger) (err error) {
 	public, local := engine.NewServer(e, false), engine.NewServer(e, true)
 	public.Serve(l, func(err error) { ended <- err })
 	local.Serve(admin, func(err error) { ended <- err })
+	servers := []*engine.Server{public, local}
+	if page != nil {
+		console := engine.NewConsoleServer(e)
+		console.Serve(page, func(err error) { ended <- err })
+		servers = append(servers, console)
+	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
-	if err = s.ready(url); err == nil {
-		log.Info("serving", "url", url, "data", s.dir, "version", Version)
+	if err = s.ready(url, pageURL); err == nil {
+		log.Info("serving", "url", url, "data", s.dir, "version", Version, "console", pageURL)
 		err = s.wait(log, signals, ended)
 	}
 	go func() {
@@ -92,8 +107,9 @@ func (s *server) run(log *slog.Logger) (err error) {
 		}
 	}()
 	log.Info("stopping")
-	public.Stop(grace)
-	local.Stop(grace)
+	for _, server := range servers {
+		server.Stop(grace)
+	}
 	return err
 }
 
