@@ -3,17 +3,15 @@ package clients
 import (
 	"bufio"
 	"bytes"
-	"fmt"
-	"io/fs"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"postern/engine/clients/install"
 )
 
 // A server is a running "postern dev".
@@ -25,47 +23,13 @@ type server struct {
 	log               bytes.Buffer  // its standard error; to be read after it has ended
 }
 
-var build = sync.OnceValues(func() (string, error) {
-	// The test tool takes an earlier result for a new one unless something has changed
-	// that it has seen the test open. Of the server and the scripts it sees nothing, so
-	// here all their directories are opened.
-	err := filepath.WalkDir(filepath.Join("..", ".."), func(_ string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.IsDir() && entry.Name() == ".git" {
-			return fs.SkipDir
-		}
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	dir, err := os.MkdirTemp("", "postern-clients-")
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, "postern")
-	if out, err := exec.Command("go", "build", "-o", binary, "postern").CombinedOutput(); err != nil {
-		return binary, fmt.Errorf("building postern: %w\n%s", err, out)
-	}
-	return binary, nil
-})
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if binary, _ := build(); binary != "" {
-		os.RemoveAll(filepath.Dir(binary))
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { install.Main(m) }
 
 // start starts "postern dev" on an empty data directory. With "--tls" its
 // authority is in that directory as well.
 func start(t *testing.T, flags ...string) *server {
 	t.Helper()
-	binary, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &server{binary: binary, data: filepath.Join(t.TempDir(), "data"), said: make(chan struct{})}
+	s := &server{binary: install.Binary(t), data: filepath.Join(t.TempDir(), "data"), said: make(chan struct{})}
 	s.cmd = exec.Command(s.binary, append([]string{"dev", "--listen", "127.0.0.1:0", "--data", s.data}, flags...)...)
 	s.cmd.Stderr = &s.log
 	stdout, err := s.cmd.StdoutPipe()

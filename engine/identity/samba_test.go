@@ -16,11 +16,7 @@ import (
 func TestSamba(t *testing.T) {
 	lab.InstallSamba(t)
 	install.Browser(t)
-	binary, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !lab.Alone(t, 280*time.Second, builtBefore+"="+binary) {
+	if !lab.Alone(t, 280*time.Second, install.Built+"="+install.Binary(t)) {
 		return
 	}
 	d := lab.Samba(t)

@@ -15,40 +15,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"postern/auth/mic/lab"
+	"postern/engine/clients/install"
 )
 
-// builtBefore names the binary to a test that runs in a namespace.
-const builtBefore = "POSTERN_IDENTITY_BINARY"
-
-var build = sync.OnceValues(func() (string, error) {
-	if binary := os.Getenv(builtBefore); binary != "" {
-		return binary, nil
-	}
-	dir, err := os.MkdirTemp("", "postern-identity-")
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, "postern")
-	if out, err := exec.Command("go", "build", "-o", binary, "postern").CombinedOutput(); err != nil {
-		return binary, fmt.Errorf("building postern: %w\n%s", err, out)
-	}
-	return binary, nil
-})
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if binary, _ := build(); binary != "" && os.Getenv(builtBefore) == "" {
-		os.RemoveAll(filepath.Dir(binary))
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { install.Main(m) }
 
 // What an app and the master show.
 const (
@@ -71,12 +47,8 @@ type server struct {
 // the server has had trouble of its own, or leaves damage.
 func serve(t *testing.T) *server {
 	t.Helper()
-	binary, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	s := &server{t: t, binary: binary, data: filepath.Join(dir, "data"), network: network()}
+	s := &server{t: t, binary: install.Binary(t), data: filepath.Join(dir, "data"), network: network()}
 	ca, cert, key := lab.Vouch(t, "127.0.0.1")
 	address := "127.0.0.1:" + lab.FreePort(t)
 	s.url = "https://" + address

@@ -1,9 +1,8 @@
 'use strict';
 // What the scripts share: instances of the SDK, checks, and a few requests that
-// the SDK has no method for. A check is one line of JSON on standard output:
-// {"name", "ok", "detail"}; the last line is {"done": number of checks}.
+// the SDK has no method for.
 
-const assert = require('node:assert/strict');
+const { assert, check, run } = require('../install/checks');
 
 const settings = {
   appKey: 'kid_dev',
@@ -74,39 +73,6 @@ async function rejectedAs(kinvey, promise, name, code) {
   const error = await rejects(promise, kinvey[name], code);
   assert.equal(error.name, name);
   return error;
-}
-
-// describe says everything of an error. The SDK's own have a name, but a stack
-// of minified code; the others are of the scripts.
-function describe(error) {
-  const { name, message, code, debug, stack } = Object(error);
-  const ours = error instanceof assert.AssertionError || !code;
-  return ours ? stack || JSON.stringify(error) || `${error}` : `${name}: ${message} (code ${code}, debug ${JSON.stringify(debug)})`;
-}
-
-let count = 0;
-
-async function check(name, act) {
-  let detail = '';
-  let value;
-  try {
-    value = await act();
-  } catch (error) {
-    detail = describe(error);
-  }
-  count += 1;
-  process.stdout.write(`${JSON.stringify({ name, ok: detail === '', detail })}\n`);
-  return value;
-}
-
-// run is a script: everything in it that is not a check must succeed.
-function run(script) {
-  script().then(() => {
-    process.stdout.write(`${JSON.stringify({ done: count })}\n`);
-  }, (error) => {
-    process.stderr.write(`${describe(error)}\n`);
-    process.exitCode = 1;
-  });
 }
 
 const ids = entities => entities.map(entity => entity._id).sort();
