@@ -1,6 +1,6 @@
 # make run builds and serves a development server; make check is what a change
-# must pass; make help lists the rest. Only race needs a C compiler, only test
-# needs Node.js with npm (for the real clients).
+# must pass; make help lists the rest. Only race needs a C compiler, static and
+# test need Node.js with npm (for the types of the console's scripts, and for real clients).
 GO      ?= go
 PACKAGES = ./...
 BINARY  := postern
@@ -33,7 +33,7 @@ test:
 # One package at a time: each starts servers of its own, a domain controller among them.
 # Always anew: the tool that remembers results does not see what those are made of.
 e2e:
-	$(GO) test -count=1 -p 1 -tags e2e -timeout 28m ./auth/mic/... ./engine/identity
+	$(GO) test -count=1 -p 1 -tags e2e -timeout 28m ./auth/mic/... ./engine/identity ./engine/console
 	$(GO) test -count=1 -tags e2e -run '^TestBrowser' -timeout 10m ./engine/clients
 
 static:
@@ -42,6 +42,7 @@ static:
 	$(GO) tool staticcheck -tags e2e $(PACKAGES)
 	for os in linux darwin; do for arch in amd64 arm64; do GOOS=$$os GOARCH=$$arch $(GO) build -o /dev/null . || exit 1; done; done
 	GOOS=windows GOARCH=amd64 $(GO) build -o /dev/null .
+	$(GO) test -run '^(TestAssets|TestTypes)$$' ./engine/console
 
 check: static build test race fuzz
 
