@@ -95,7 +95,7 @@ func (e *Engine) changeApp(r *Request) error {
 		return err
 	}
 	body := append([]byte(nil), doc.Raw()...)
-	in := &changeApp{app: r.app, by: r.manager(), act: "change app", change: func(c *appConfig, _ int64) error {
+	in := &changeApp{app: r.app, by: r.actor(), act: "change app", change: func(c *appConfig, _ int64) error {
 		for key, v := range document.Trusted(body).Members() {
 			if err := c.set(key.Text(), v); err != nil {
 				return err
@@ -196,7 +196,7 @@ func (e *Engine) newSecret(r *Request, name string, list func(*appConfig) *[]sec
 		overlap = time.Duration(n) * time.Second
 	}
 	text := auth.NewSecret(e.Random())
-	in := &changeApp{app: r.app, by: r.manager(), act: "regenerate " + name, change: func(c *appConfig, now int64) error {
+	in := &changeApp{app: r.app, by: r.actor(), act: "regenerate " + name, change: func(c *appConfig, now int64) error {
 		l := list(c)
 		*l = addSecret(*l, auth.SecretDigest(text), now, overlap)
 		return nil
@@ -248,7 +248,7 @@ func (r *Request) changeAccount(act string, change func(p *privateRow, now int64
 	if err != nil {
 		return err
 	}
-	in := &changeAccount{app: r.app, by: r.manager(), act: act, user: id, change: change}
+	in := &changeAccount{app: r.app, by: r.actor(), act: act, user: id, change: change}
 	if err := r.e.committer.submit(r.app, in); err != nil {
 		return err
 	}
@@ -337,7 +337,7 @@ func (e *Engine) endOneSession(r *Request) error {
 	if found == nil {
 		return fault(errEntityNotFound, "the user has no such session")
 	}
-	if err := e.committer.submit(r.app, &endSession{app: r.app, by: r.manager(), digest: found.digest}); err != nil {
+	if err := e.committer.submit(r.app, &endSession{app: r.app, by: r.actor(), digest: found.digest}); err != nil {
 		return err
 	}
 	return r.nothing()
@@ -352,7 +352,7 @@ func (e *Engine) makeOperator(r *Request) error {
 	if err != nil {
 		return err
 	}
-	if err := e.CreateOperator(email, password); err != nil {
+	if err := e.createOperator(r.actor(), email, password); err != nil {
 		return err
 	}
 	return r.json(fasthttp.StatusCreated, new(jsonObject).text("email", email).close())

@@ -26,7 +26,7 @@ type NewApp struct {
 	application string // that it becomes an environment of; "": a new one
 	apiVersion  *int   // nil: that of the factory
 	settings    map[string]json.RawMessage
-	by          string
+	by          actor
 }
 
 // AppSecrets are the secrets of an app as they are shown once.
@@ -63,7 +63,7 @@ func (e *Engine) CreateApp(n NewApp) (AppSecrets, error) {
 	if n.Options.GroupCreation == "" {
 		n.Options.GroupCreation = "master"
 	}
-	in := &createApp{by: cmp.Or(n.by, "operator"), config: appConfig{
+	in := &createApp{by: cmp.Or(n.by, byServer), config: appConfig{
 		Key: s.Key, Name: n.Name, Environment: n.Environment, APIVersion: factoryAPI,
 		NextCollection: firstCollection, Options: n.Options, Application: n.application, Settings: n.settings,
 		AppSecrets:    []secret{{Digest: auth.SecretDigest(s.AppSecret)}},
@@ -79,12 +79,12 @@ func (e *Engine) CreateApp(n NewApp) (AppSecrets, error) {
 }
 
 type createApp struct {
-	by     string
+	by     actor
 	config appConfig
 }
 
 func (in *createApp) audit() auditLine {
-	return auditLine{By: in.by, Act: "create app", App: in.config.Key}
+	return auditLine{actor: in.by, Act: "create app", App: in.config.Key}
 }
 
 func (in *createApp) plan(d *draft) ([]store.Op, error) {
@@ -112,13 +112,13 @@ func (in *createApp) plan(d *draft) ([]store.Op, error) {
 // changeApp edits the settings of an app.
 type changeApp struct {
 	app    *app
-	by     string
+	by     actor
 	act    string
 	change func(c *appConfig, now int64) error
 }
 
 func (in *changeApp) audit() auditLine {
-	return auditLine{By: in.by, Act: in.act, App: in.app.key}
+	return auditLine{actor: in.by, Act: in.act, App: in.app.key}
 }
 
 func (in *changeApp) plan(d *draft) ([]store.Op, error) {
@@ -151,6 +151,10 @@ func addSecret(secrets []secret, digest auth.Digest, now int64, overlap time.Dur
 
 // CreateOperator makes an operator of the server.
 func (e *Engine) CreateOperator(email, password string) error {
+	return e.createOperator(byServer, email, password)
+}
+
+func (e *Engine) createOperator(by actor, email, password string) error {
 	if email == "" || password == "" {
 		return fault(errOutOfRange, "an operator needs an e-mail address and a password")
 	}
@@ -158,13 +162,16 @@ func (e *Engine) CreateOperator(email, password string) error {
 	if err != nil {
 		return fmt.Errorf("hashing the password: %w", err)
 	}
-	return e.committer.submit(nil, &createOperator{email: email, phc: phc})
+	return e.committer.submit(nil, &createOperator{by: by, email: email, phc: phc})
 }
 
-type createOperator struct{ email, phc string }
+type createOperator struct {
+	by         actor
+	email, phc string
+}
 
 func (in *createOperator) audit() auditLine {
-	return auditLine{By: "operator", Act: "create operator", Item: in.email}
+	return auditLine{actor: in.by, Act: "create operator", Item: in.email}
 }
 
 func (in *createOperator) plan(d *draft) ([]store.Op, error) {
@@ -186,7 +193,7 @@ func (e *Engine) CreateUser(appKey, username, password string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	in := &signUp{app: a, id: e.newID(), username: username, phc: phc}
+	in := &signUp{app: a, by: byServer, id: e.newID(), username: username, phc: phc}
 	own := entityBody{members: document.AppendQuote([]byte(`,"username":`), username)}
 	in.members = own.withID(in.id)
 	return in.id, e.committer.submit(a, in)
@@ -232,7 +239,7 @@ func (e *Engine) SetLevel(appKey, collection string, level acl.Level) error {
 	if err := managed(collection); err != nil {
 		return err
 	}
-	return e.committer.submit(a, &setCollection{app: a, by: "operator", name: collection, level: level})
+	return e.committer.submit(a, &setCollection{app: a, by: byServer, name: collection, level: level})
 }
 
 // HasApps tells whether any app exists.

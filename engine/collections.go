@@ -14,7 +14,7 @@ import (
 // setCollection creates a collection or changes its level.
 type setCollection struct {
 	app    *app
-	by     string
+	by     actor
 	name   string
 	level  acl.Level     // of a new one, and of an existing one unless keep
 	text   []byte        // the permissions by role that say so, nil: they came as a level
@@ -32,7 +32,7 @@ func (in *setCollection) audit() auditLine {
 	if in.delta != nil {
 		act += ", delta set " + map[bool]string{true: "on", false: "off"}[in.delta.on]
 	}
-	return auditLine{By: in.by, Act: act, App: in.app.key, Item: in.name}
+	return auditLine{actor: in.by, Act: act, App: in.app.key, Item: in.name}
 }
 
 func (in *setCollection) plan(d *draft) ([]store.Op, error) {
@@ -95,7 +95,7 @@ func (in *setCollection) note(s *appState) []store.Op {
 // on; their rows are cleaned away in the background.
 type dropCollection struct {
 	app  *app
-	by   string
+	by   actor
 	name string
 	keep bool // the settings stay, as those of a new and empty collection
 }
@@ -103,7 +103,7 @@ type dropCollection struct {
 func (*dropCollection) frugal() {}
 
 func (in *dropCollection) audit() auditLine {
-	return auditLine{By: in.by, Act: "drop collection", App: in.app.key, Item: in.name}
+	return auditLine{actor: in.by, Act: "drop collection", App: in.app.key, Item: in.name}
 }
 
 func (in *dropCollection) plan(d *draft) ([]store.Op, error) {
@@ -132,14 +132,6 @@ func (in *dropCollection) plan(d *draft) ([]store.Op, error) {
 		ops = append(ops, noteOp(in.app, notePermissions+in.name, nil))
 	}
 	return ops, nil
-}
-
-// manager names who manages, for the audit.
-func (r *Request) manager() string {
-	if r.operator != "" {
-		return "operator " + r.operator
-	}
-	return subjectName(r.subject)
 }
 
 // managed checks the name of a collection that is managed by its name: any
@@ -228,7 +220,7 @@ func (r *Request) settingIn(doc document.Value, name string) (*setCollection, er
 	if err != nil {
 		return nil, err
 	}
-	return &setCollection{app: r.app, by: r.manager(), name: name, level: level, text: text, delta: delta}, nil
+	return &setCollection{app: r.app, by: r.actor(), name: name, level: level, text: text, delta: delta}, nil
 }
 
 func (e *Engine) createCollection(r *Request) error {
@@ -283,7 +275,7 @@ func (e *Engine) deleteCollection(r *Request) error {
 	if err := validCollection(name); err != nil {
 		return err
 	}
-	if err := e.committer.submit(r.app, &dropCollection{app: r.app, by: r.manager(), name: name}); err != nil {
+	if err := e.committer.submit(r.app, &dropCollection{app: r.app, by: r.actor(), name: name}); err != nil {
 		return err
 	}
 	e.cleaner.nudge()

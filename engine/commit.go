@@ -20,19 +20,6 @@ type intent interface {
 	plan(d *draft) ([]store.Op, error)
 }
 
-// audited is an intent that leaves a line in the record's audit part.
-type audited interface {
-	audit() auditLine
-}
-
-// auditLine says who did what; it holds no secret and no body.
-type auditLine struct {
-	By   string `json:"by"`
-	Act  string `json:"act"`
-	App  string `json:"app,omitempty"`
-	Item string `json:"item,omitempty"`
-}
-
 // The size of a group, with room left for the counts that close it: what the
 // store would refuse as too big cannot be formed.
 const (

@@ -160,7 +160,7 @@ func (b *commitBench) group(id string, users ...string) *putEntity {
 }
 
 func (b *commitBench) level(l acl.Level) *setCollection {
-	return &setCollection{app: b.first(), by: "test", name: "box", level: l}
+	return &setCollection{app: b.first(), by: actor{By: "test"}, name: "box", level: l}
 }
 
 // commitGate holds the committer in the middle of a group.
@@ -242,7 +242,7 @@ func (b *commitBench) reads(user, id string) bool {
 // The second intent of a group is decided on what the first leaves behind.
 func TestGroupDecidesOnItsEarlierIntents(t *testing.T) {
 	change := func(b *commitBench, change func(*privateRow, int64) error) *changeAccount {
-		return &changeAccount{app: b.a, by: "test", act: "test", user: "id-bob", change: change}
+		return &changeAccount{app: b.a, by: actor{By: "test"}, act: "test", user: "id-bob", change: change}
 	}
 	login := func(b *commitBench) *openLogin {
 		return &openLogin{app: b.a, user: "id-bob", generation: 1, token: auth.Digest{1}}
@@ -364,7 +364,7 @@ func TestGroupDecidesOnItsEarlierIntents(t *testing.T) {
 		"a dropped collection": {
 			before: func(b *commitBench) []intent { return []intent{b.create(b.alice, "e", "0", `{"w":["id-bob"]}`)} },
 			group: func(b *commitBench) []intent {
-				return []intent{&dropCollection{app: b.a, by: "test", name: "box"}, &deleteEntity{app: b.a, subject: b.bob, collection: "box", id: "e"},
+				return []intent{&dropCollection{app: b.a, by: actor{By: "test"}, name: "box"}, &deleteEntity{app: b.a, subject: b.bob, collection: "box", id: "e"},
 					b.create(b.bob, "e", "bob's", ""), b.write(b.alice, "e", "1", "")}
 			},
 			want: []kind{0, errEntityNotFound, 0, errInsufficient},

@@ -122,13 +122,14 @@ func (in *touchConsole) plan(d *draft) ([]store.Op, error) {
 
 // openConsole logs an operator in to the console; closeConsole logs him out.
 type openConsole struct {
+	by          actor
 	email       string
 	generation  uint64
 	digest, old auth.Digest // old: the session that the browser had
 }
 
 func (in *openConsole) audit() auditLine {
-	return auditLine{By: "operator " + in.email, Act: "log in to the console"}
+	return auditLine{actor: in.by.as("operator " + in.email), Act: "log in to the console"}
 }
 
 func (in *openConsole) plan(d *draft) ([]store.Op, error) {
@@ -159,6 +160,7 @@ func (in *openConsole) plan(d *draft) ([]store.Op, error) {
 }
 
 type closeConsole struct {
+	by     actor
 	email  string
 	digest auth.Digest
 }
@@ -166,7 +168,7 @@ type closeConsole struct {
 func (*closeConsole) frugal() {}
 
 func (in *closeConsole) audit() auditLine {
-	return auditLine{By: "operator " + in.email, Act: "log out of the console"}
+	return auditLine{actor: in.by.as("operator " + in.email), Act: "log out of the console"}
 }
 
 func (in *closeConsole) plan(*draft) ([]store.Op, error) {
@@ -183,7 +185,7 @@ func (e *Engine) consoleLogin(r *Request) error {
 		return err
 	}
 	token, digest := auth.NewToken(e.Random())
-	in := &openConsole{email: o.Email, generation: o.Generation, digest: digest,
+	in := &openConsole{by: r.actor(), email: o.Email, generation: o.Generation, digest: digest,
 		old: auth.TokenDigest(string(r.ctx.Request.Header.Cookie(consoleCookie)))}
 	if err := e.committer.submit(nil, in); err != nil {
 		return err
@@ -219,7 +221,7 @@ func (r *Request) describeConsole(n *session, o *operatorRow) error {
 // consoleLogout ends the session that the browser has, if it has one.
 func (e *Engine) consoleLogout(r *Request) error {
 	if n, _, err := r.consoleOf(); err == nil {
-		if err := e.committer.submit(nil, &closeConsole{email: n.User, digest: n.digest}); err != nil {
+		if err := e.committer.submit(nil, &closeConsole{by: r.actor(), email: n.User, digest: n.digest}); err != nil {
 			return err
 		}
 	}

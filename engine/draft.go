@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -188,7 +187,7 @@ func (d *draft) append() error {
 	})
 	rec := &store.Record{Seq: d.seq, Prev: d.prev, Time: d.now, Ops: d.ops, Small: d.small}
 	if len(d.audit) > 0 {
-		rec.Audit, _ = json.Marshal(d.audit) // strings only: cannot fail
+		rec.Audit = encodeRow(d.audit)
 	}
 	return d.e.driver.Append(context.Background(), d.seq-1, rec)
 }

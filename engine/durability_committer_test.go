@@ -138,7 +138,7 @@ func TestRefusedIntentsLeaveNoTrace(t *testing.T) {
 			&putUser{app: b.a, subject: b.bob, id: "id-bob", username: "alice"},
 			&putUser{app: b.a, subject: b.bob, id: "id-alice", username: "mallory"},
 			&removeUser{app: b.a, subject: b.bob, id: "id-alice"},
-			&dropCollection{app: b.a, by: "test", name: "none"},
+			&dropCollection{app: b.a, by: actor{By: "test"}, name: "none"},
 			&changeApp{app: b.a, change: func(c *appConfig, _ int64) error { c.Name = "half"; return errBadRequest }},
 			&changeAccount{app: b.a, user: "id-bob", change: func(p *privateRow, _ int64) error { p.Suspended = 1; return errBadRequest }},
 			&setCollection{app: b.a, name: "box", insert: true, level: acl.Full},

@@ -129,7 +129,7 @@ func checkPoint(v document.Value) error {
 // intentOf makes the intent of what a client sent as an entity.
 func (r *Request) intentOf(collection, id string, b *entityBody, insert bool) *putEntity {
 	in := &putEntity{
-		app: r.app, subject: r.subject, collection: collection, id: id,
+		app: r.app, asked: r, subject: r.subject, collection: collection, id: id,
 		members: b.withID(id), sent: b.acl, sentText: b.aclText,
 		insert: insert, overwrite: r.version < 5,
 	}
@@ -256,7 +256,7 @@ func (e *Engine) deleteEntity(r *Request) error {
 
 // remove deletes one entity of a collection or a group.
 func (r *Request) remove(collection, id string) error {
-	in := &deleteEntity{app: r.app, subject: r.subject, collection: collection, id: id}
+	in := &deleteEntity{app: r.app, asked: r, subject: r.subject, collection: collection, id: id}
 	if err := r.e.committer.submit(r.app, in); err != nil {
 		return err
 	}
@@ -394,7 +394,7 @@ func (e *Engine) deleteEntities(r *Request) error {
 			return !acl.Decide(r.subject, c.level, ent.acl, acl.Write).Allowed
 		}), err
 	}, func(ent *entity) intent {
-		return &deleteEntity{app: r.app, subject: r.subject, collection: name, id: ent.id, seen: ent}
+		return &deleteEntity{app: r.app, asked: r, subject: r.subject, collection: name, id: ent.id, seen: ent}
 	}, func(*entity) { removed++ })
 	if err != nil {
 		return err

@@ -32,6 +32,7 @@ const noCreate = "You do not have access to create entities in this collection"
 // members and texts were parsed and bounded by the handler.
 type putEntity struct {
 	app        *app
+	asked      *Request // see actor; nil: the server
 	subject    acl.Subject
 	collection string
 	id         string
@@ -170,6 +171,7 @@ func newCollectionOps(s *appState, name string, level acl.Level) (number uint32,
 // deleteEntity removes an entity of a collection or a group.
 type deleteEntity struct {
 	app        *app
+	asked      *Request // as in putEntity
 	subject    acl.Subject
 	collection string
 	id         string

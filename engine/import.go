@@ -77,6 +77,7 @@ func (e *Engine) Import(appKey, collection string, next func() (line []byte, err
 type importer struct {
 	e          *Engine
 	app        *app
+	asked      *Request // nil: the server
 	collection string
 	duplicates duplicates
 	check      bool // decide and write nothing
@@ -155,7 +156,7 @@ func (m *importer) intentOf(line []byte) (*putEntity, error) {
 		id = m.e.newID()
 	}
 	return &putEntity{
-		app: m.app, subject: acl.Subject{Role: acl.RoleMaster}, collection: m.collection, id: id,
+		app: m.app, asked: m.asked, subject: acl.Subject{Role: acl.RoleMaster}, collection: m.collection, id: id,
 		members: b.withID(id), sent: b.acl, sentText: b.aclText, ect: b.ect, lmt: b.lmt,
 		insert: m.duplicates != replaceDuplicates, exact: true,
 	}, nil
@@ -255,7 +256,7 @@ func (e *Engine) importEntities(r *Request) error {
 	// Only what has arrived takes a slot: nobody waits for a slow sender.
 	e.imports <- struct{}{}
 	defer func() { <-e.imports }()
-	m := &importer{e: e, app: r.app, collection: name, duplicates: mode, check: string(args.Peek("check")) == "true"}
+	m := &importer{e: e, app: r.app, asked: r, collection: name, duplicates: mode, check: string(args.Peek("check")) == "true"}
 	result, err := m.run(linesOf(text))
 	if err != nil {
 		return err

@@ -209,7 +209,7 @@ func (e *Engine) makeApp(r *Request) error {
 	if err != nil {
 		return err
 	}
-	n := NewApp{Options: AppOptions{PasswordPolicy: true}, by: r.manager()}
+	n := NewApp{Options: AppOptions{PasswordPolicy: true}, by: r.actor()}
 	var c appConfig
 	for key, v := range doc.Members() {
 		switch name := key.Text(); name {
@@ -272,12 +272,13 @@ func (c *appConfig) setOfApplication(name string, v document.Value) error {
 
 // changeApplication edits what the environments of an app share, in all of them.
 type changeApplication struct {
-	id, by string
+	id     string
+	by     actor
 	change func(c *appConfig) error
 }
 
 func (in *changeApplication) audit() auditLine {
-	return auditLine{By: in.by, Act: "change app", App: in.id}
+	return auditLine{actor: in.by, Act: "change app", App: in.id}
 }
 
 func (in *changeApplication) plan(d *draft) ([]store.Op, error) {
@@ -305,7 +306,7 @@ func (e *Engine) putApplication(r *Request) error {
 		return err
 	}
 	body := append([]byte(nil), doc.Raw()...)
-	in := &changeApplication{id: id, by: r.manager(), change: func(c *appConfig) error {
+	in := &changeApplication{id: id, by: r.actor(), change: func(c *appConfig) error {
 		for key, v := range document.Trusted(body).Members() {
 			if err := c.setOfApplication(key.Text(), v); err != nil {
 				return err
@@ -362,7 +363,7 @@ func (e *Engine) makeEnvironment(r *Request) error {
 	}
 	s, err := e.CreateApp(NewApp{
 		Name: first.Name, Environment: c.Environment, Options: c.Options,
-		application: id, apiVersion: &c.APIVersion, settings: c.Settings, by: r.manager(),
+		application: id, apiVersion: &c.APIVersion, settings: c.Settings, by: r.actor(),
 	})
 	if err != nil {
 		return err
@@ -383,14 +384,14 @@ func (e *Engine) showEnvironment(r *Request) error {
 // background.
 type deleteApp struct {
 	find func(d *draft) []*app
-	by   string
+	by   actor
 	what string
 }
 
 func (*deleteApp) frugal() {}
 
 func (in *deleteApp) audit() auditLine {
-	return auditLine{By: in.by, Act: "delete app", App: in.what}
+	return auditLine{actor: in.by, Act: "delete app", App: in.what}
 }
 
 func (in *deleteApp) plan(d *draft) ([]store.Op, error) {
@@ -421,7 +422,7 @@ func (r *Request) deleteEnvironments(what string, find func(d *draft) []*app) er
 	if _, err := r.object(); err != nil {
 		return err
 	}
-	if err := r.e.committer.submit(nil, &deleteApp{find: find, by: r.manager(), what: what}); err != nil {
+	if err := r.e.committer.submit(nil, &deleteApp{find: find, by: r.actor(), what: what}); err != nil {
 		return err
 	}
 	r.e.cleaner.nudge()

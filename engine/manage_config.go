@@ -108,7 +108,7 @@ func (f *configFile) items(part string, v document.Value) []configItem {
 // importConfig applies a file to an environment.
 type importConfig struct {
 	app     *app
-	by      string
+	by      actor
 	file    *configFile
 	check   bool // say what would happen
 	partial bool // apply the rest although something is not honoured
@@ -120,7 +120,7 @@ type importConfig struct {
 }
 
 func (in *importConfig) audit() auditLine {
-	return auditLine{By: in.by, Act: "import configuration", App: in.app.key}
+	return auditLine{actor: in.by, Act: "import configuration", App: in.app.key}
 }
 
 func (in *importConfig) plan(d *draft) ([]store.Op, error) {
@@ -399,7 +399,7 @@ func (e *Engine) importConfig(r *Request) error {
 		return err
 	}
 	args := r.ctx.QueryArgs()
-	in := &importConfig{app: r.app, by: r.manager(), file: f, check: args.GetBool("check"), partial: args.GetBool("partial")}
+	in := &importConfig{app: r.app, by: r.actor(), file: f, check: args.GetBool("check"), partial: args.GetBool("partial")}
 	if err := e.committer.submit(r.app, in); err != nil {
 		return err
 	}

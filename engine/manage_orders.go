@@ -114,7 +114,7 @@ func ordersIn(doc document.Value) (*setOrders, error) {
 // setOrders pins and forbids orders of a collection.
 type setOrders struct {
 	app         *app
-	by          string
+	by          actor
 	name        string
 	pin, forbid *sortList // nil: as they were
 	row         *orderRow // what it came to
@@ -128,7 +128,7 @@ func (in *setOrders) audit() auditLine {
 	if in.row != nil && len(in.row.Forbid) > 0 {
 		act += ", forbid " + strings.Join(in.row.Forbid.names(), " ")
 	}
-	return auditLine{By: in.by, Act: act, App: in.app.key, Item: in.name}
+	return auditLine{actor: in.by, Act: act, App: in.app.key, Item: in.name}
 }
 
 func (in *setOrders) plan(d *draft) ([]store.Op, error) {
@@ -182,7 +182,7 @@ func (e *Engine) putOrders(r *Request) error {
 	if err != nil {
 		return err
 	}
-	in.app, in.by, in.name = r.app, r.manager(), name
+	in.app, in.by, in.name = r.app, r.actor(), name
 	if err := e.committer.submit(r.app, in); err != nil {
 		return err
 	}

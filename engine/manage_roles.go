@@ -15,14 +15,14 @@ import (
 // putRole makes a role or replaces what is known of it.
 type putRole struct {
 	app    *app
-	by     string
+	by     actor
 	id     string
 	text   []byte
 	insert bool // false: it must exist
 }
 
 func (in *putRole) audit() auditLine {
-	return auditLine{By: in.by, Act: "put role", App: in.app.key, Item: in.id}
+	return auditLine{actor: in.by, Act: "put role", App: in.app.key, Item: in.id}
 }
 
 func (in *putRole) plan(d *draft) ([]store.Op, error) {
@@ -48,14 +48,14 @@ func (s *appState) hasRole(id string) bool {
 // dropRole removes a role and takes it from who has it.
 type dropRole struct {
 	app *app
-	by  string
+	by  actor
 	id  string
 }
 
 func (*dropRole) frugal() {}
 
 func (in *dropRole) audit() auditLine {
-	return auditLine{By: in.by, Act: "delete role", App: in.app.key, Item: in.id}
+	return auditLine{actor: in.by, Act: "delete role", App: in.app.key, Item: in.id}
 }
 
 func (in *dropRole) plan(d *draft) ([]store.Op, error) {
@@ -74,7 +74,7 @@ func (in *dropRole) plan(d *draft) ([]store.Op, error) {
 // changeMembers gives a role to users or takes it from them.
 type changeMembers struct {
 	app   *app
-	by    string
+	by    actor
 	role  string
 	users []string
 	give  bool
@@ -86,7 +86,7 @@ func (in *changeMembers) audit() auditLine {
 		act = "give role"
 	}
 	// Whom, the rows of the record tell.
-	return auditLine{By: in.by, Act: act, App: in.app.key, Item: in.role}
+	return auditLine{actor: in.by, Act: act, App: in.app.key, Item: in.role}
 }
 
 func (in *changeMembers) plan(d *draft) ([]store.Op, error) {
@@ -166,7 +166,7 @@ func (r *Request) putRole(id string, insert bool, status int) error {
 	if err != nil {
 		return err
 	}
-	in := &putRole{app: r.app, by: r.manager(), id: id, text: text, insert: insert}
+	in := &putRole{app: r.app, by: r.actor(), id: id, text: text, insert: insert}
 	if err := r.e.committer.submit(r.app, in); err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (e *Engine) getRole(r *Request) error {
 }
 
 func (e *Engine) deleteRole(r *Request) error {
-	if err := e.committer.submit(r.app, &dropRole{app: r.app, by: r.manager(), id: r.param(0)}); err != nil {
+	if err := e.committer.submit(r.app, &dropRole{app: r.app, by: r.actor(), id: r.param(0)}); err != nil {
 		return err
 	}
 	return r.nothing()
@@ -219,7 +219,7 @@ func (e *Engine) addMembers(r *Request) error {
 	if list.Kind() != document.Array {
 		return fault(errMissingParameter, "userIds must be a list of ids of users")
 	}
-	in := &changeMembers{app: r.app, by: r.manager(), role: r.param(0), give: true}
+	in := &changeMembers{app: r.app, by: r.actor(), role: r.param(0), give: true}
 	seen := map[string]bool{}
 	for v := range list.Elements() {
 		if v.Kind() != document.String {
@@ -259,7 +259,7 @@ func (e *Engine) rolesOfUser(r *Request) error {
 }
 
 func (e *Engine) giveRole(r *Request) error {
-	in := &changeMembers{app: r.app, by: r.manager(), role: r.param(1), users: []string{r.param(0)}, give: true}
+	in := &changeMembers{app: r.app, by: r.actor(), role: r.param(1), users: []string{r.param(0)}, give: true}
 	if err := e.committer.submit(r.app, in); err != nil {
 		return err
 	}
@@ -271,7 +271,7 @@ func (e *Engine) giveRole(r *Request) error {
 }
 
 func (e *Engine) takeRole(r *Request) error {
-	in := &changeMembers{app: r.app, by: r.manager(), role: r.param(1), users: []string{r.param(0)}}
+	in := &changeMembers{app: r.app, by: r.actor(), role: r.param(1), users: []string{r.param(0)}}
 	if err := e.committer.submit(r.app, in); err != nil {
 		return err
 	}

@@ -17,10 +17,10 @@ func (e *Engine) AddLocalService(appKey, name string, redirects []string) (id st
 		return "", errAppNotFound
 	}
 	st := &identityStore{ID: mic.NewSecret(e.Random()), Name: name}
-	if err := e.setStore("server", st); err != nil {
+	if err := e.setStore(byServer, st); err != nil {
 		return "", err
 	}
-	s, err := e.setService("server", "", &authService{
+	s, err := e.setService(byServer, "", &authService{
 		Name: name, IdentityStore: st.ID, RedirectURI: redirects, GrantTTL: usualGrantTTL, TokenTTL: usualTokenTTL,
 		Refresh: true, RefreshTTL: usualRefreshTTL, Provider: authProvider{Type: kindLocal},
 		AllowPasswordGrant: true, AllowTemporaryURI: true,
@@ -28,7 +28,7 @@ func (e *Engine) AddLocalService(appKey, name string, redirects []string) (id st
 	if err != nil {
 		return "", err
 	}
-	return s.ID, e.committer.submit(a, &changeApp{app: a, by: "server", act: "set auth service", change: func(c *appConfig, _ int64) error {
+	return s.ID, e.committer.submit(a, &changeApp{app: a, by: byServer, act: "set auth service", change: func(c *appConfig, _ int64) error {
 		for name, id := range map[string]string{settingStore: st.ID, settingService: s.ID} {
 			if err := c.keepSetting(name, document.Trusted(json.RawMessage(document.AppendQuote(nil, id)))); err != nil {
 				return err

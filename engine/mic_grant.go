@@ -134,13 +134,14 @@ var errGrantTooLarge = errors.New("the identity provider says too much about thi
 // handler.
 type issueGrant struct {
 	app     *app
+	by      actor
 	handle  mic.Handle
 	service *authService
 	grant   micGrant // Created and the times are set by plan
 }
 
 func (in *issueGrant) audit() auditLine {
-	return auditLine{By: "mic " + in.service.Name, Act: "grant", App: in.app.key, Item: string(in.handle[:4])}
+	return auditLine{actor: in.by.as("mic " + in.service.Name), Act: "grant", App: in.app.key, Item: string(in.handle[:4])}
 }
 
 // micService returns the service as the draft has it, if it is still the one
@@ -222,6 +223,7 @@ var errNoGrant = errors.New("the grant does not exist, or not any more")
 // refreshGrant puts new tokens in the place of those of a grant.
 type refreshGrant struct {
 	app             *app
+	by              actor
 	service         *authService
 	token           mic.Token // as it was shown
 	access, refresh auth.Digest
@@ -237,7 +239,7 @@ func (in *refreshGrant) audit() auditLine {
 	if in.replay {
 		act = "end grant: a refresh token was used twice"
 	}
-	return auditLine{By: "mic " + in.service.Name, Act: act, App: in.app.key, Item: string(in.token.Handle()[:4])}
+	return auditLine{actor: in.by.as("mic " + in.service.Name), Act: act, App: in.app.key, Item: string(in.token.Handle()[:4])}
 }
 
 func (in *refreshGrant) plan(d *draft) ([]store.Op, error) {
@@ -295,14 +297,15 @@ func (s *appState) userOf(g *micGrant) (id string, ok bool) {
 // endGrant ends a grant, and with it what sessions were opened by it.
 type endGrant struct {
 	app    *app
-	by     string
+	by     actor
+	act    string
 	handle string
 }
 
 func (*endGrant) frugal() {}
 
 func (in *endGrant) audit() auditLine {
-	return auditLine{By: in.by, Act: "end grant", App: in.app.key, Item: in.handle[:4]}
+	return auditLine{actor: in.by, Act: in.act, App: in.app.key, Item: in.handle[:4]}
 }
 
 func (in *endGrant) plan(d *draft) ([]store.Op, error) {

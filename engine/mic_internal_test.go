@@ -34,7 +34,7 @@ func newMICBench(t *testing.T, m micMapping) *micBench {
 func (b *micBench) set(id string, m micMapping) {
 	b.t.Helper()
 	var err error
-	b.service, err = b.e.setService("test", id, &authService{
+	b.service, err = b.e.setService(actor{By: "test"}, id, &authService{
 		Name: "Directory", GrantTTL: 10, TokenTTL: 3600, Refresh: true, RefreshTTL: 7200, Mapping: m,
 		Provider: authProvider{Type: kindLDAP, RemoteService: "ldaps://ldap.example", Authentication: &authAccount{"cn=postern,dc=example", "p"}, Options: map[string]json.RawMessage{"baseDn": json.RawMessage(`"dc=example"`)}},
 	})

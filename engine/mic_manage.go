@@ -21,11 +21,12 @@ const (
 
 // changeSystem changes rows that belong to no app.
 type changeSystem struct {
-	by, act, item string
-	change        func(d *draft, s *systemState) ([]store.Op, error)
+	by        actor
+	act, item string
+	change    func(d *draft, s *systemState) ([]store.Op, error)
 }
 
-func (in *changeSystem) audit() auditLine { return auditLine{By: in.by, Act: in.act, Item: in.item} }
+func (in *changeSystem) audit() auditLine { return auditLine{actor: in.by, Act: in.act, Item: in.item} }
 
 func (in *changeSystem) plan(d *draft) ([]store.Op, error) { return in.change(d, d.systemState()) }
 
@@ -98,7 +99,7 @@ func (r *Request) setService(id string) error {
 	if err != nil {
 		return err
 	}
-	if s, err = r.e.setService(r.manager(), id, s); err != nil {
+	if s, err = r.e.setService(r.actor(), id, s); err != nil {
 		return err
 	}
 	status := fasthttp.StatusOK
@@ -108,7 +109,7 @@ func (r *Request) setService(id string) error {
 	return r.service(status, s)
 }
 
-func (e *Engine) setService(by, id string, s *authService) (*authService, error) {
+func (e *Engine) setService(by actor, id string, s *authService) (*authService, error) {
 	if e.config.PublicURL == "" {
 		return nil, fault(errConfiguration, "Mobile Identity Connect needs --public-url: what is sent to an identity provider is never made from what a client says")
 	}
@@ -157,7 +158,7 @@ func (e *Engine) setService(by, id string, s *authService) (*authService, error)
 
 func (e *Engine) deleteService(r *Request) error {
 	id := r.param(0)
-	in := &changeSystem{by: r.manager(), act: "delete auth service", item: id, change: func(_ *draft, s *systemState) ([]store.Op, error) {
+	in := &changeSystem{by: r.actor(), act: "delete auth service", item: id, change: func(_ *draft, s *systemState) ([]store.Op, error) {
 		if _, ok := s.services.Get(id); !ok {
 			return nil, errServiceNotFound
 		}
@@ -211,13 +212,13 @@ func (e *Engine) makeStore(r *Request) error {
 	if v := doc.Get("access"); v.Kind() == document.Object && len(v.Raw()) <= maxSetting {
 		s.Access = append(json.RawMessage(nil), v.Raw()...)
 	}
-	if err := e.setStore(r.manager(), s); err != nil {
+	if err := e.setStore(r.actor(), s); err != nil {
 		return err
 	}
 	return r.json(fasthttp.StatusCreated, s.describe())
 }
 
-func (e *Engine) setStore(by string, s *identityStore) error {
+func (e *Engine) setStore(by actor, s *identityStore) error {
 	return e.committer.submit(nil, &changeSystem{by: by, act: "make identity store", item: s.ID, change: func(_ *draft, st *systemState) ([]store.Op, error) {
 		if st.stores.Len() >= maxStores {
 			return nil, fault(errOutOfRange, "there are at most %d identity stores", maxStores)
@@ -228,7 +229,7 @@ func (e *Engine) setStore(by string, s *identityStore) error {
 
 func (e *Engine) deleteStore(r *Request) error {
 	id := r.param(0)
-	in := &changeSystem{by: r.manager(), act: "delete identity store", item: id, change: func(_ *draft, s *systemState) ([]store.Op, error) {
+	in := &changeSystem{by: r.actor(), act: "delete identity store", item: id, change: func(_ *draft, s *systemState) ([]store.Op, error) {
 		if _, ok := s.stores.Get(id); !ok {
 			return nil, errServiceNotFound
 		}

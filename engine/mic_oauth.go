@@ -292,7 +292,7 @@ func (r *Request) exchange(f fields, service *authService) error {
 	c, ok := r.e.mic.codes.Take(unixTime(r.e.now()), string(code))
 	if !ok {
 		if g, taken := r.view.grants.Get(string(code.Handle())); taken && g.Service == service.ID {
-			if err := r.e.committer.submit(r.app, &endGrant{app: r.app, by: "mic " + service.Name + ": a code was used twice", handle: string(code.Handle())}); err != nil {
+			if err := r.e.committer.submit(r.app, &endGrant{app: r.app, by: r.actor().as("mic " + service.Name), act: "end grant: a code was used twice", handle: string(code.Handle())}); err != nil {
 				return err
 			}
 		}
@@ -317,7 +317,7 @@ func (r *Request) grant(service *authService, who proof, client, redirect string
 	if err != nil {
 		return err
 	}
-	in := &issueGrant{app: r.app, handle: handle, service: service, grant: micGrant{
+	in := &issueGrant{app: r.app, by: r.actor(), handle: handle, service: service, grant: micGrant{
 		Service: service.ID, Subject: who.Subject, Local: who.local, Client: client, Redirect: redirect,
 		Access: access.Digest(), Refresh: refresh.Digest(), Kept: kept, Attributes: who.Attributes, Groups: who.Groups,
 	}}
@@ -365,11 +365,11 @@ func (r *Request) refresh(f fields, service *authService) error {
 		return errGrant
 	}
 	access, refresh := mic.NewToken(r.e.Random(), t.Handle()), mic.NewToken(r.e.Random(), t.Handle())
-	in := &refreshGrant{app: r.app, service: service, token: t, access: access.Digest(), refresh: refresh.Digest()}
+	in := &refreshGrant{app: r.app, by: r.actor(), service: service, token: t, access: access.Digest(), refresh: refresh.Digest()}
 	if g.refreshed(t, r.start) == nil { // else it is the commit that says no
 		account, err := r.askAgain(service, g)
 		if errors.Is(err, mic.ErrGone) {
-			if err := r.e.committer.submit(r.app, &endGrant{app: r.app, by: "mic " + service.Name + ": " + err.Error(), handle: string(t.Handle())}); err != nil {
+			if err := r.e.committer.submit(r.app, &endGrant{app: r.app, by: r.actor().as("mic " + service.Name), act: "end grant: " + err.Error(), handle: string(t.Handle())}); err != nil {
 				return err
 			}
 			return errGrant
@@ -439,7 +439,7 @@ func (e *Engine) revoke(r *Request) error {
 	if t, ok := mic.ParseToken(f["token"]); ok {
 		g, ok := r.view.grants.Get(string(t.Handle()))
 		if ok && g.Service == service.ID && (sameToken(t, g.Access) || sameToken(t, g.Refresh) || sameToken(t, g.Before)) {
-			if err := e.committer.submit(r.app, &endGrant{app: r.app, by: "app", handle: string(t.Handle())}); err != nil {
+			if err := e.committer.submit(r.app, &endGrant{app: r.app, by: r.actor().as("app"), act: "end grant", handle: string(t.Handle())}); err != nil {
 				return err
 			}
 		}

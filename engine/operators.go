@@ -23,13 +23,14 @@ func opSessionOp(digest auth.Digest, row *sessionRow) store.Op {
 
 // openOperator logs an operator in; closeOperator logs him out.
 type openOperator struct {
+	by         actor
 	email      string
 	generation uint64
 	digest     auth.Digest
 }
 
 func (in *openOperator) audit() auditLine {
-	return auditLine{By: "operator " + in.email, Act: "log in"}
+	return auditLine{actor: in.by.as("operator " + in.email), Act: "log in"}
 }
 
 func (in *openOperator) plan(d *draft) ([]store.Op, error) {
@@ -49,6 +50,7 @@ func (in *openOperator) plan(d *draft) ([]store.Op, error) {
 }
 
 type closeOperator struct {
+	by     actor
 	email  string
 	digest auth.Digest
 }
@@ -56,7 +58,7 @@ type closeOperator struct {
 func (*closeOperator) frugal() {}
 
 func (in *closeOperator) audit() auditLine {
-	return auditLine{By: "operator " + in.email, Act: "log out"}
+	return auditLine{actor: in.by.as("operator " + in.email), Act: "log out"}
 }
 
 func (in *closeOperator) plan(*draft) ([]store.Op, error) {
@@ -73,7 +75,7 @@ func (e *Engine) operatorLogin(r *Request) error {
 		return err
 	}
 	token, digest := auth.NewToken(e.Random())
-	if err := e.committer.submit(nil, &openOperator{email: o.Email, generation: o.Generation, digest: digest}); err != nil {
+	if err := e.committer.submit(nil, &openOperator{by: r.actor(), email: o.Email, generation: o.Generation, digest: digest}); err != nil {
 		return err
 	}
 	body := document.AppendQuote([]byte(`{"email":`), o.Email)
@@ -85,7 +87,7 @@ func (e *Engine) operatorLogout(r *Request) error {
 	if r.session == nil {
 		return r.nothing()
 	}
-	if err := e.committer.submit(nil, &closeOperator{email: r.operator, digest: r.session.digest}); err != nil {
+	if err := e.committer.submit(nil, &closeOperator{by: r.actor(), email: r.operator, digest: r.session.digest}); err != nil {
 		return err
 	}
 	return r.nothing()

@@ -34,7 +34,7 @@ func (e *Engine) removeCollection(r *Request) error {
 		if err := validCollection(name); err != nil {
 			return err
 		}
-		in := &dropCollection{app: r.app, by: r.manager(), name: name, keep: truthy(h.Peek("X-Kinvey-Retain-Collection-Metadata"))}
+		in := &dropCollection{app: r.app, by: r.actor(), name: name, keep: truthy(h.Peek("X-Kinvey-Retain-Collection-Metadata"))}
 		if err := e.committer.submit(r.app, in); err != nil {
 			return err
 		}
@@ -52,9 +52,9 @@ func (r *Request) empty(name string) error {
 	})
 	return r.removeEach(all, func(ent *entity) intent {
 		if name == "user" {
-			return &removeUser{app: r.app, subject: r.subject, id: ent.id, hard: true}
+			return &removeUser{app: r.app, by: r.actor(), subject: r.subject, id: ent.id, hard: true}
 		}
-		return &deleteEntity{app: r.app, subject: r.subject, collection: name, id: ent.id}
+		return &deleteEntity{app: r.app, asked: r, subject: r.subject, collection: name, id: ent.id}
 	}, func(_ *entity, err error) error {
 		if errors.Is(err, errUserNotFound) || errors.Is(err, errEntityNotFound) {
 			return nil // gone already

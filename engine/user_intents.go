@@ -63,6 +63,7 @@ func usernameFree(s *appState, name, user string) error {
 // signUp creates a user. The password was hashed by the handler.
 type signUp struct {
 	app      *app
+	by       actor
 	id       string
 	username string
 	phc      string
@@ -81,7 +82,7 @@ type signUp struct {
 }
 
 func (in *signUp) audit() auditLine {
-	return auditLine{By: "app", Act: "sign up", App: in.app.key, Item: in.id}
+	return auditLine{actor: in.by, Act: "sign up", App: in.app.key, Item: in.id}
 }
 
 func (in *signUp) plan(d *draft) ([]store.Op, error) {
@@ -144,6 +145,7 @@ func (in *signUp) plan(d *draft) ([]store.Op, error) {
 // given generation. If that has moved since, he must log in again.
 type openLogin struct {
 	app        *app
+	by         actor
 	user       string
 	generation uint64
 	token      auth.Digest
@@ -154,7 +156,7 @@ type openLogin struct {
 }
 
 func (in *openLogin) audit() auditLine {
-	return auditLine{By: "user " + in.user, Act: "log in", App: in.app.key}
+	return auditLine{actor: in.by.as("user " + in.user), Act: "log in", App: in.app.key}
 }
 
 func (in *openLogin) plan(d *draft) ([]store.Op, error) {
@@ -190,14 +192,14 @@ func (in *openLogin) plan(d *draft) ([]store.Op, error) {
 // endSession ends one session.
 type endSession struct {
 	app    *app
-	by     string
+	by     actor
 	digest auth.Digest
 }
 
 func (*endSession) frugal() {}
 
 func (in *endSession) audit() auditLine {
-	return auditLine{By: in.by, Act: "log out", App: in.app.key}
+	return auditLine{actor: in.by, Act: "log out", App: in.app.key}
 }
 
 func (in *endSession) plan(d *draft) ([]store.Op, error) {
@@ -234,7 +236,7 @@ func (in *touchSession) plan(d *draft) ([]store.Op, error) {
 // a password, suspend him or let him back in.
 type changeAccount struct {
 	app  *app
-	by   string
+	by   actor
 	act  string
 	user string
 	// change edits the row; it returns an error or whether anything is to be written.
@@ -245,7 +247,7 @@ type changeAccount struct {
 func (*changeAccount) frugal() {}
 
 func (in *changeAccount) audit() auditLine {
-	return auditLine{By: in.by, Act: in.act, App: in.app.key, Item: in.user}
+	return auditLine{actor: in.by, Act: in.act, App: in.app.key, Item: in.user}
 }
 
 func (in *changeAccount) plan(d *draft) ([]store.Op, error) {
@@ -265,6 +267,7 @@ func (in *changeAccount) plan(d *draft) ([]store.Op, error) {
 // by the user himself and the master.
 type putUser struct {
 	app     *app
+	asked   *Request // see actor; nil: the server
 	subject acl.Subject
 	id      string
 	custom  []byte // members other than those below, as in entityBody
@@ -291,17 +294,7 @@ func (in *putUser) audit() auditLine {
 	if in.phc != "" {
 		act = "change password"
 	}
-	return auditLine{By: subjectName(in.subject), Act: act, App: in.app.key, Item: in.id}
-}
-
-func subjectName(s acl.Subject) string {
-	switch s.Role {
-	case acl.RoleUser:
-		return "user " + s.ID
-	case acl.RoleMaster:
-		return "master"
-	}
-	return "app"
+	return auditLine{actor: in.asked.actor(), Act: act, App: in.app.key, Item: in.id}
 }
 
 // himself tells whether the subject may change what makes up an account.

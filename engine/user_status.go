@@ -29,7 +29,7 @@ func (e *Engine) deleteUser(r *Request) error {
 	if err := validID(id); err != nil {
 		return err
 	}
-	in := &removeUser{app: r.app, subject: r.subject, id: id, hard: r.hardDelete()}
+	in := &removeUser{app: r.app, by: r.actor(), subject: r.subject, id: id, hard: r.hardDelete()}
 	if err := e.committer.submit(r.app, in); err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (e *Engine) deleteUsers(r *Request) error {
 	err = r.removeFound(func() ([]*entity, error) {
 		return r.matching(r.view.collection("user"), q.Filter, q.Meter)
 	}, func(ent *entity) intent {
-		return &removeUser{app: r.app, subject: r.subject, id: ent.id, hard: hard, seen: ent}
+		return &removeUser{app: r.app, by: r.actor(), subject: r.subject, id: ent.id, hard: hard, seen: ent}
 	}, func(ent *entity) {
 		removed++
 		e.verified.Drop(ent.id)
@@ -65,6 +65,7 @@ func (e *Engine) deleteUsers(r *Request) error {
 // removeUser suspends a user or deletes him for good.
 type removeUser struct {
 	app     *app
+	by      actor
 	subject acl.Subject
 	id      string
 	hard    bool
@@ -78,7 +79,7 @@ func (in *removeUser) audit() auditLine {
 	if in.hard {
 		act = "delete user"
 	}
-	return auditLine{By: subjectName(in.subject), Act: act, App: in.app.key, Item: in.id}
+	return auditLine{actor: in.by, Act: act, App: in.app.key, Item: in.id}
 }
 
 func (in *removeUser) plan(d *draft) ([]store.Op, error) {
@@ -171,7 +172,7 @@ func (r *Request) changeStatus(id, act string, change func(p *privateRow, now in
 	if err := validID(id); err != nil {
 		return err
 	}
-	in := &changeAccount{app: r.app, by: subjectName(r.subject), act: act, user: id, change: change}
+	in := &changeAccount{app: r.app, by: r.actor(), act: act, user: id, change: change}
 	if err := r.e.committer.submit(r.app, in); err != nil {
 		return err
 	}

@@ -144,7 +144,7 @@ func (e *Engine) signUp(r *Request) error {
 	if err := r.acceptable(b.username, b.password); err != nil {
 		return err
 	}
-	in := &signUp{app: r.app, id: e.newID(), username: b.username, sent: b.acl, sentText: b.aclText, session: r.version < 6}
+	in := &signUp{app: r.app, by: r.actor(), id: e.newID(), username: b.username, sent: b.acl, sentText: b.aclText, session: r.version < 6}
 	if r.importing() {
 		if in.imported, err = readImport(doc, text(b.email)); err != nil {
 			return err
@@ -268,7 +268,7 @@ func (e *Engine) login(r *Request) error {
 // openSession logs in a user who was verified as of the account, by a grant or
 // by his password: "".
 func (r *Request) openSession(id string, a *account, grant string) error {
-	in := &openLogin{app: r.app, user: id, generation: a.Generation, grant: grant}
+	in := &openLogin{app: r.app, by: r.actor(), user: id, generation: a.Generation, grant: grant}
 	token, digest := auth.NewToken(r.e.Random())
 	in.token = digest
 	if err := r.e.committer.submit(r.app, in); err != nil {
@@ -284,7 +284,7 @@ func (e *Engine) logout(r *Request) error {
 	if r.session == nil {
 		return r.nothing() // a Basic header opens no session
 	}
-	in := &endSession{app: r.app, by: subjectName(r.subject), digest: r.session.digest}
+	in := &endSession{app: r.app, by: r.actor(), digest: r.session.digest}
 	if err := e.committer.submit(r.app, in); err != nil {
 		return err
 	}
@@ -340,7 +340,7 @@ func (e *Engine) putUser(r *Request) error {
 		return err
 	}
 	in := &putUser{
-		app: r.app, subject: r.subject, id: id, custom: b.members, sent: b.acl, aclText: b.aclText,
+		app: r.app, asked: r, subject: r.subject, id: id, custom: b.members, sent: b.acl, aclText: b.aclText,
 		username: b.username, email: b.email, passwordOnly: b.only,
 	}
 	token := r.token()
@@ -459,7 +459,7 @@ func (e *Engine) raiseCost(r *Request, id string, generation uint64, password st
 		if err != nil {
 			return // busy: the next login will do
 		}
-		err = e.committer.submit(a, &changeAccount{app: a, by: "server", act: "rehash password", user: id,
+		err = e.committer.submit(a, &changeAccount{app: a, by: byServer, act: "rehash password", user: id,
 			change: func(p *privateRow, _ int64) error {
 				if p.Generation != generation {
 					return errCredentials // changed in the meantime

@@ -185,6 +185,7 @@ var errLink = fault(errOutOfRange, "the link is not valid, or not any more")
 // redeem does what a link is for, once.
 type redeem struct {
 	app     *app
+	by      actor
 	purpose purpose
 	user    string
 	token   string
@@ -198,7 +199,7 @@ func (in *redeem) audit() auditLine {
 	if in.purpose == toReset {
 		act = "reset password"
 	}
-	return auditLine{By: "mail", Act: act, App: in.app.key, Item: in.user}
+	return auditLine{actor: in.by.as("mail"), Act: act, App: in.app.key, Item: in.user}
 }
 
 func (in *redeem) plan(d *draft) ([]store.Op, error) {

@@ -90,7 +90,7 @@ func (e *Engine) loginByIdentity(r *Request, social document.Value) error {
 		if r.version < 6 {
 			return errUserNotFound
 		}
-		in := &signUp{app: r.app, id: e.newID(), username: e.newUUID(), identity: subject, grant: handle, session: true}
+		in := &signUp{app: r.app, by: r.actor(), id: e.newID(), username: e.newUUID(), identity: subject, grant: handle, session: true}
 		var own entityBody
 		own.members = document.AppendQuote(append(own.members, `,"username":`...), in.username)
 		own.appendFields(r.grantedFields(handle))

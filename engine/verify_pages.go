@@ -124,7 +124,7 @@ func (e *Engine) doReset(r *Request) error {
 	if err := r.acceptable("", password); err != nil {
 		return r.resetForm(fasthttp.StatusBadRequest, a, "The "+faultOf(err).debug+".")
 	}
-	in := &redeem{app: r.app, purpose: toReset, user: user, token: token}
+	in := &redeem{app: r.app, by: r.actor(), purpose: toReset, user: user, token: token}
 	if in.phc, err = e.hasher.Hash(context.Background(), e.Random(), password); err != nil {
 		return r.failedPage(err)
 	}
@@ -148,7 +148,7 @@ func (e *Engine) showVerify(r *Request) error {
 func (e *Engine) doVerify(r *Request) error {
 	user, token, _, err := r.linkIn(toVerify)
 	if err == nil {
-		err = e.committer.submit(r.app, &redeem{app: r.app, purpose: toVerify, user: user, token: token})
+		err = e.committer.submit(r.app, &redeem{app: r.app, by: r.actor(), purpose: toVerify, user: user, token: token})
 	}
 	if err != nil {
 		return r.failedPage(err)
