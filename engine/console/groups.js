@@ -1,0 +1,5 @@
+// The Groups page.
+import { page } from './ui.js';
+
+/** @param {HTMLElement} main @param {import('./route.js').Context} ctx */
+export async function show(main, ctx) { page(main, { title: 'Groups', sub: ctx.kid }); }

@@ -1,0 +1,5 @@
+// The System page.
+import { page } from './ui.js';
+
+/** @param {HTMLElement} main @param {import('./route.js').Context} ctx */
+export async function show(main, ctx) { page(main, { title: 'System', sub: ctx.kid }); }
