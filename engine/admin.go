@@ -3,7 +3,6 @@ package engine
 import (
 	"bufio"
 	"context"
-	"encoding/hex"
 	"strconv"
 	"time"
 
@@ -230,15 +229,8 @@ func (e *Engine) showAccount(r *Request) error {
 	if err != nil {
 		return err
 	}
-	n := 0
-	r.view.sessionsOf(id, func(s *session) bool {
-		if r.view.live(s, r.start) {
-			n++
-		}
-		return true
-	})
 	body := new(jsonObject).text("id", id).text("username", a.Username).flag("suspended", a.Suspended != 0).
-		time("lastLogin", a.LastLogin).number("sessions", int64(n)).close()
+		time("lastLogin", a.LastLogin).number("sessions", int64(r.view.liveSessions(id, r.start))).close()
 	return r.json(fasthttp.StatusOK, body)
 }
 
@@ -303,10 +295,6 @@ func (e *Engine) endSessions(r *Request) error {
 	})
 }
 
-// sessionName is how a session is called outside: enough of the digest of its
-// token to find it, and no way back to the token.
-func sessionName(n *session) string { return hex.EncodeToString(n.digest[:8]) }
-
 func (e *Engine) listSessions(r *Request) error {
 	id, _, err := r.account()
 	if err != nil {
@@ -315,7 +303,7 @@ func (e *Engine) listSessions(r *Request) error {
 	var items [][]byte
 	r.view.sessionsOf(id, func(n *session) bool {
 		if r.view.live(n, r.start) {
-			items = append(items, new(jsonObject).text("id", sessionName(n)).time("created", n.Created).time("lastSeen", n.lastSeen()).close())
+			items = append(items, n.describe(r.view).close())
 		}
 		return true
 	})

@@ -223,11 +223,11 @@ func (e *Engine) verifyPassword(r *Request, app, account, password, phc string) 
 // touch remembers that a session was used and writes it down now and then, if
 // the app ends idle sessions at all.
 func (e *Engine) touch(a *app, n *session, now int64) {
+	n.seen.Store(now)
 	idle := a.view.Load().config.Options.SessionIdle
 	if idle <= 0 {
 		return
 	}
-	n.seen.Store(now)
 	if now-n.LastSeen > max(idle.Milliseconds()/10, 1000) && n.saving.CompareAndSwap(false, true) {
 		e.background(func() { _ = e.committer.submit(a, &touchSession{app: a, digest: n.digest, seen: now}) })
 	}

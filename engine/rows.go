@@ -124,6 +124,13 @@ type sessionRow struct {
 	// Grant is the handle of the login at an identity provider that opened it: the
 	// session is good while the grant's access token is. "": there is none.
 	Grant string `json:"grant,omitempty"`
+	login
+}
+
+// A login is what a manager sees of how a session began. It decides nothing.
+type login struct {
+	Source string `json:"source,omitempty"` // password, signup, social, or mic: and the name of the service
+	Device string `json:"device,omitempty"` // what the client calls itself
 }
 
 // countRow is the check on one collection: how many entities, the digest over

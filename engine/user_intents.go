@@ -22,17 +22,18 @@ func sessionOp(a *app, digest auth.Digest, row *sessionRow) store.Op {
 	return op
 }
 
-// openSession returns the rows of a new session of a user and of the old ones
-// that end so that there are not too many.
-func openSession(s *appState, a *app, user string, digest auth.Digest, generation uint64, grant string, now int64) []store.Op {
+// openSession returns the rows of a new session, which begins now, and of the old
+// ones of its user that end so that there are not too many.
+func openSession(s *appState, a *app, digest auth.Digest, row sessionRow, now int64) []store.Op {
 	n, created := 0, now
-	s.sessionsOf(user, func(old *session) bool {
+	s.sessionsOf(row.User, func(old *session) bool {
 		n++
 		created = max(created, old.Created+1) // which one is the oldest must be clear
 		return true
 	})
-	ops := []store.Op{sessionOp(a, digest, &sessionRow{User: user, Generation: generation, Created: created, LastSeen: now, Grant: grant})}
-	s.sessionsOf(user, func(old *session) bool {
+	row.Created, row.LastSeen = created, now
+	ops := []store.Op{sessionOp(a, digest, &row)}
+	s.sessionsOf(row.User, func(old *session) bool {
 		if n < maxSessions {
 			return false
 		}
@@ -72,6 +73,7 @@ type signUp struct {
 	sentText []byte
 	session  bool // open one at once
 	token    auth.Digest
+	login    login
 	identity string    // who he is at the identity bridge, verified
 	grant    string    // by which he is, "" = a password
 	imported *imported // nil: nothing is taken over from elsewhere
@@ -135,7 +137,7 @@ func (in *signUp) plan(d *draft) ([]store.Op, error) {
 		Key: store.Key{App: in.app.number, Table: tableEntity, Collection: userCollection, ID: in.id}, Value: e.row,
 	})
 	if in.session {
-		ops = append(ops, openSession(s, in.app, in.id, in.token, p.Generation, in.grant, d.now)...)
+		ops = append(ops, openSession(s, in.app, in.token, sessionRow{User: in.id, Generation: p.Generation, Grant: in.grant, login: in.login}, d.now)...)
 	}
 	more, err := d.loggedIn(in.app, in.grant, in.id, true)
 	return append(ops, more...), err
@@ -150,6 +152,7 @@ type openLogin struct {
 	generation uint64
 	token      auth.Digest
 	grant      string // by which he is logged in, "" = a password
+	login      login
 
 	body []byte
 	row  privateRow
@@ -185,7 +188,7 @@ func (in *openLogin) plan(d *draft) ([]store.Op, error) {
 			in.body = fresh.body()
 		}
 	}
-	ops = append(ops, openSession(s, in.app, in.user, in.token, p.Generation, in.grant, d.now)...)
+	ops = append(ops, openSession(s, in.app, in.token, sessionRow{User: in.user, Generation: p.Generation, Grant: in.grant, login: in.login}, d.now)...)
 	return append(ops, privateOp(in.app, in.user, &p)), nil
 }
 
@@ -280,7 +283,8 @@ type putUser struct {
 	generation   uint64 // that the requester was verified at, for a change of password
 	passwordOnly bool   // nothing but the password changes
 	token        auth.Digest
-	mint         bool   // open a session for the user after a change of password
+	mint         bool // open a session for the user after a change of password
+	login        login
 	identity     string // verified, to be linked; "" = keep
 	disconnect   bool   // end the link to an identity
 	mail         string // id of a mail that asks him to confirm a new address, "" = none
@@ -384,7 +388,7 @@ func (in *putUser) plan(d *draft) ([]store.Op, error) {
 		Value: e.row, Before: old.grants(),
 	})
 	if in.mint {
-		ops = append(ops, openSession(s, in.app, in.id, in.token, p.Generation, "", d.now)...)
+		ops = append(ops, openSession(s, in.app, in.token, sessionRow{User: in.id, Generation: p.Generation, login: in.login}, d.now)...)
 	}
 	return ops, nil
 }

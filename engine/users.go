@@ -207,6 +207,10 @@ func (r *Request) answerSignUp(in *signUp, password string) error {
 	if in.session {
 		token, in.token = auth.NewToken(r.e.Random())
 	}
+	in.login = r.login("signup")
+	if in.identity != "" {
+		in.login = r.login(r.provider(in.grant))
+	}
 	if r.view.config.Options.Verification.Auto {
 		in.mail = r.e.newMailID()
 	}
@@ -262,13 +266,13 @@ func (e *Engine) login(r *Request) error {
 		return err
 	}
 	a, _ := r.view.accounts.Get(id)
-	return r.openSession(id, a, "")
+	return r.openSession(id, a, "", "password")
 }
 
 // openSession logs in a user who was verified as of the account, by a grant or
 // by his password: "".
-func (r *Request) openSession(id string, a *account, grant string) error {
-	in := &openLogin{app: r.app, by: r.actor(), user: id, generation: a.Generation, grant: grant}
+func (r *Request) openSession(id string, a *account, grant, source string) error {
+	in := &openLogin{app: r.app, by: r.actor(), user: id, generation: a.Generation, grant: grant, login: r.login(source)}
 	token, digest := auth.NewToken(r.e.Random())
 	in.token = digest
 	if err := r.e.committer.submit(r.app, in); err != nil {
@@ -360,7 +364,7 @@ func (e *Engine) putUser(r *Request) error {
 		}
 		if changed && r.subject.Role == acl.RoleUser {
 			token, in.token = auth.NewToken(e.Random())
-			in.mint = true
+			in.mint, in.login = true, r.login("password")
 		}
 	}
 	if himself(r.subject, id) {

@@ -104,7 +104,7 @@ func (e *Engine) loginByIdentity(r *Request, social document.Value) error {
 	if a.Locked != 0 {
 		return errLockedDown
 	}
-	return r.openSession(id, a, handle)
+	return r.openSession(id, a, handle, r.provider(handle))
 }
 
 // linked tells whether a user is somebody at an identity provider. One who signed up

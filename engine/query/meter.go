@@ -76,6 +76,16 @@ func (m *Meter) Look(doc document.Value) error {
 	return m.err
 }
 
+// Work counts work on something other than documents, in the bytes of a document
+// that would take as long. The error is that of Match.
+func (m *Meter) Work(text int) error {
+	if m == nil {
+		return nil
+	}
+	m.look(text)
+	return m.err
+}
+
 // Spent returns how many documents were examined and how many of them met the
 // filter that they were examined for.
 func (m *Meter) Spent() (rows, met int) { return m.rows, m.met }
