@@ -40,10 +40,10 @@ export function set(el, name, v) {
   } else if (name === 'href') {
     if (!/^(#|blob:)/.test(String(v))) throw new TypeError('no address of the console');
     el.setAttribute('href', String(v));
-  } else if (!harmless.test(name)) {
-    throw new TypeError(`${name} may not be set`);
   } else if (v === false || v === null || v === undefined) {
     el.removeAttribute(name);
+  } else if (!harmless.test(name)) {
+    throw new TypeError(`${name} may not be set`);
   } else {
     el.setAttribute(name, v === true && !/^aria-/.test(name) ? '' : String(v));
   }
