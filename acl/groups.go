@@ -132,6 +132,59 @@ func (g *Groups) Direct(user string) iter.Seq[string] {
 	}
 }
 
+// All yields every group in the order of the ids. Definitions are borrowed.
+func (g *Groups) All() iter.Seq2[string, *GroupDef] {
+	return func(yield func(string, *GroupDef) bool) {
+		if g != nil {
+			g.defs.Scan(yield)
+		}
+	}
+}
+
+// Get returns what a group is defined by, borrowed; nil: there is no such group.
+func (g *Groups) Get(id string) *GroupDef {
+	if g == nil {
+		return nil
+	}
+	def, _ := g.defs.Get(id)
+	return def
+}
+
+// Parents yields the groups that hold a group directly, in the order of their ids.
+func (g *Groups) Parents(id string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if g == nil {
+			return
+		}
+		g.parents.Ascend(edge{member: id}, func(e edge) bool { return e.member == id && yield(e.group) })
+	}
+}
+
+// Members is Of from the other side: whom a group holds, itself or in groups that it
+// holds. That is every user, or those that are named, in order and each once. Whether
+// they exist is not known here.
+func (g *Groups) Members(id string) (all bool, users []string) {
+	queue, seen := []string{id}, map[string]bool{id: true}
+	for i := 0; i < len(queue); i++ {
+		def := g.Get(queue[i])
+		if def == nil {
+			continue
+		}
+		if def.All {
+			return true, nil
+		}
+		users = append(users, def.Users...)
+		for _, inner := range def.Groups {
+			if !seen[inner] {
+				seen[inner] = true
+				queue = append(queue, inner)
+			}
+		}
+	}
+	slices.Sort(users)
+	return false, slices.Compact(users)
+}
+
 // A Membership is the groups that one user is in, at the moment it was made. It
 // is immutable. A nil *Membership is no group.
 type Membership struct {

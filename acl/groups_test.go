@@ -105,6 +105,11 @@ func TestGroupsAtRandom(t *testing.T) {
 					}
 				}
 			}
+			for _, id := range ids {
+				if all, users := m.g.Members(id); (all || slices.Contains(users, u)) != in[id] || !slices.IsSorted(users) {
+					t.Fatalf("%s holds all (%t) or %v; want %s in it: %v", id, all, users, u, in[id])
+				}
+			}
 			if !slices.IsSorted(member.IDs()) {
 				t.Fatalf("IDs = %v; want them sorted", member.IDs())
 			}

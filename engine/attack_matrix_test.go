@@ -144,6 +144,8 @@ var attackMatrix = []struct {
 	{"GET /v4/environments/{kid}/collections/{name}/who-can", attackManage, "/v4/environments/K/collections/none/who-can", ""},
 	{"GET /v4/environments/{kid}/visible", attackManage, "/v4/environments/K/visible", ""},
 	{"GET /v4/environments/{kid}/users", attackManage, "/v4/environments/K/users", ""},
+	{"GET /v4/environments/{kid}/groups", attackManage, "/v4/environments/K/groups", ""},
+	{"GET /v4/environments/{kid}/groups/{id}", attackManage, "/v4/environments/K/groups/none", ""},
 	{"GET /v4/environments/{kid}/names", attackManage, "/v4/environments/K/names?ids=x", ""},
 	{"GET /v4/environments/{kid}/sessions", attackManage, "/v4/environments/K/sessions", ""},
 	{"DELETE /v4/environments/{kid}/sessions/{id}", attackManage, "/v4/environments/K/sessions/none", ""},

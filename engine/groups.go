@@ -93,8 +93,11 @@ func nestedGroups(e *entity) []string {
 	return inside(def)
 }
 
-func inside(def *acl.GroupDef) []string {
-	ids := slices.Clone(def.Groups)
+func inside(def *acl.GroupDef) []string { return distinct(def.Groups) }
+
+// distinct returns a list in order, each once.
+func distinct(list []string) []string {
+	ids := slices.Clone(list)
 	slices.Sort(ids)
 	return slices.Compact(ids)
 }

@@ -159,6 +159,8 @@ func (e *Engine) routes() []route {
 		{"GET", "/v4/environments/{kid}/visible", manage, e.visibleTo},
 		{"GET", "/v4/environments/{kid}/users", manage, e.manageUsers},
 		{"GET", "/v4/environments/{kid}/names", manage, e.nameUsers},
+		{"GET", "/v4/environments/{kid}/groups", manage, e.manageGroups},
+		{"GET", "/v4/environments/{kid}/groups/{id}", manage, e.manageGroup},
 		{"GET", "/v4/environments/{kid}/sessions", manage, e.manageSessions},
 		{"DELETE", "/v4/environments/{kid}/sessions/{id}", manage, e.endManagedSession},
 		{"POST", "/v4/environments/{kid}/collections/{name}/preview", manage, e.previewCollection},
