@@ -175,6 +175,7 @@ var attackMatrix = []struct {
 	{"GET /v4/services/{service}", attackOperators, "/v4/services/none", ""},
 	{"PUT /v4/services/{service}", attackOperators, "/v4/services/none", `{}`},
 	{"GET /v4/sites", attackOperators, "/v4/sites", ""},
+	{"GET /v4/requests", attackOperators, "/v4/requests", ""},
 	{"POST /v4/sites", attackOperators, "/v4/sites", `{}`},
 	{"GET /v4/environments/{kid}", attackOperate, "/v4/environments/K", ""},
 	{"PUT /v4/environments/{kid}", attackOperate, "/v4/environments/K", `{"nonsense":1}`},

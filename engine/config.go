@@ -51,6 +51,9 @@ type Config struct {
 	// beyond is read in place from files of the snapshots; 0: 256 MiB.
 	ValueMemory int
 	LogDenials  bool // log every denial with its reason
+	// OnRequest is called with each request when it was answered; nil: nobody wants
+	// to know. It must not wait for anything.
+	OnRequest func(*LoggedRequest)
 	// LoopbackHostsOnly refuses a Host header that is not the loopback
 	// interface, so that a page on the web cannot reach a development server
 	// by a name that it resolves to 127.0.0.1.

@@ -45,6 +45,7 @@ type Engine struct {
 	outbox    *outbox
 	indexer   *indexer
 	mic       *micState
+	log       *requestLog
 	times     times
 	uuids     uuids
 	sorts     *parsed[query.Sort]
@@ -84,6 +85,7 @@ func Open(config Config) (*Engine, error) {
 	e.throttle = auth.NewThrottle(config.Throttle)
 	e.quota = auth.NewQuota(config.Quota)
 	e.mic = newMicState(e)
+	e.log = newRequestLog(e)
 	e.pacer = newPacer(runtime.GOMAXPROCS(0))
 	e.metrics = newMetrics(e)
 	e.indexer = newIndexer(e) // before the first commit

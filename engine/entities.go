@@ -142,7 +142,9 @@ func (r *Request) intentOf(collection, id string, b *entityBody, insert bool) *p
 // put submits what a client sent as an entity of the collection.
 func (r *Request) put(collection, id string, b *entityBody, insert bool) (*putEntity, error) {
 	in := r.intentOf(collection, id, b, insert)
-	return in, r.e.committer.submit(r.app, in)
+	err := r.e.committer.submit(r.app, in)
+	r.verdict = in.verdict
+	return in, err
 }
 
 // answerPut answers a create with 201 and a place, an update with 200.
@@ -257,7 +259,8 @@ func (e *Engine) deleteEntity(r *Request) error {
 // remove deletes one entity of a collection or a group.
 func (r *Request) remove(collection, id string) error {
 	in := &deleteEntity{app: r.app, asked: r, subject: r.subject, collection: collection, id: id}
-	if err := r.e.committer.submit(r.app, in); err != nil {
+	err := r.e.committer.submit(r.app, in)
+	if r.verdict = in.verdict; err != nil {
 		return err
 	}
 	return r.count(1)

@@ -47,6 +47,7 @@ type putEntity struct {
 	// The outcome.
 	created bool
 	body    []byte // as the requester may see it
+	verdict verdict
 }
 
 func (in *putEntity) plan(d *draft) ([]store.Op, error) {
@@ -96,8 +97,9 @@ func (in *putEntity) allowed(d *draft, s *appState, subject acl.Subject, level a
 				return err
 			}
 		}
-		if no := acl.Decide(subject, level, nil, acl.Create); !no.Allowed {
-			return &denied{decision: no, debug: noCreate}
+		v, err := decide(subject, level, nil, acl.Create)
+		if in.verdict = v; err != nil {
+			return &denied{verdict: v, debug: noCreate}
 		}
 	}
 	if old == nil {
@@ -107,11 +109,13 @@ func (in *putEntity) allowed(d *draft, s *appState, subject acl.Subject, level a
 		return fault(errDuplicate, "An entity with that _id already exists in this collection")
 	}
 	if s.config.Options.HideUnreadable {
-		if no := acl.Decide(subject, level, old.acl, acl.Read); !no.Allowed {
-			return &denied{decision: no, debug: noCreate}
+		if v, err := decide(subject, level, old.acl, acl.Read); err != nil {
+			return &denied{verdict: v, debug: noCreate}
 		}
 	}
-	return decide(subject, level, old.acl, acl.Write)
+	v, err := decide(subject, level, old.acl, acl.Write)
+	in.verdict = v
+	return err
 }
 
 // compose makes the new entity and what the requester is shown of it.
@@ -126,7 +130,7 @@ func (in *putEntity) compose(d *draft, s *appState, subject acl.Subject, level a
 		useSent, decision := acl.Amend(subject, level, stored, in.sent)
 		if !useSent {
 			if in.sent != nil && s.config.Options.StrictACL && !stored.SameGrants(in.sent) {
-				return nil, &denied{decision: decision, debug: "only the creator changes _acl"}
+				return nil, &denied{verdict: verdict{decision, acl.ChangeACL}, debug: "only the creator changes _acl"}
 			}
 			text, grants = old.aclText(), stored
 		}
@@ -179,6 +183,8 @@ type deleteEntity struct {
 	// is passed over with errChanged, and one that the requester may not both
 	// read and write with errPassed.
 	seen *entity
+
+	verdict verdict // the outcome
 }
 
 func (*deleteEntity) frugal() {}
@@ -217,7 +223,7 @@ func (in *deleteEntity) plan(d *draft) ([]store.Op, error) {
 		if s.config.Options.HideUnreadable && !acl.Decide(subject, c.level, old.acl, acl.Read).Allowed {
 			return nil, errEntityNotFound
 		}
-		if err := decide(subject, c.level, old.acl, acl.Write); err != nil {
+		if in.verdict, err = decide(subject, c.level, old.acl, acl.Write); err != nil {
 			return nil, err
 		}
 	}

@@ -173,7 +173,11 @@ func (e *Engine) serve(ctx *fasthttp.RequestCtx, t *mounted, found *segments) {
 		h.SetNoDefaultContentType(true)
 		h.Del("Content-Type")
 	}
-	e.metrics.duration.Update(time.Since(began).Seconds())
+	took := time.Since(began)
+	e.metrics.duration.Update(took.Seconds())
+	if e.log.wants(r) {
+		e.log.note(r, took)
+	}
 	t.count[min(ctx.Response.StatusCode()/100, 5)].Inc()
 	if c, ok := ctx.Conn().(*conn); ok && !ctx.Response.IsBodyStream() && !ctx.IsHead() {
 		c.expect(len(ctx.Response.Body()))
@@ -403,14 +407,16 @@ func (r *Request) askedVersion() (version int, given bool, err error) {
 // fail answers with the error's row of the table.
 func (r *Request) fail(err error) {
 	f := faultOf(err)
+	r.debug = f.debug
 	log := r.e.config.Logger
 	var d *denied
 	switch {
 	case errors.As(err, &d):
 		r.e.metrics.denials.Inc()
+		r.verdict = d.verdict
 		if r.e.config.LogDenials {
 			log.Info("denied", "request", string(r.id), "method", string(r.ctx.Method()), "path", string(r.ctx.Path()),
-				"who", r.who(), "decision", d.decision.String())
+				"who", r.who(), "decision", d.verdict.String())
 		}
 	case f.kind == errInternal:
 		path := string(r.ctx.Path())

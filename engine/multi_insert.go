@@ -28,8 +28,8 @@ func (e *Engine) createEntities(r *Request, name string, list document.Value) er
 	case n > maxInsert:
 		return fault(errTooLarge, "at most %d entities are inserted at once", maxInsert)
 	}
-	if d := acl.Decide(r.subject, r.view.level(r.view.collection(name)), nil, acl.Create); !d.Allowed {
-		return &denied{decision: d, debug: noCreate}
+	if err := r.decide(r.view.level(r.view.collection(name)), nil, acl.Create); err != nil {
+		return &denied{verdict: r.verdict, debug: noCreate}
 	}
 	puts, errs := make([]*putEntity, n), make([]error, n)
 	var intents []intent

@@ -38,6 +38,8 @@ type Request struct {
 	session    *session // nil: not authenticated by a token
 	operator   string   // e-mail of the operator, "" when none
 	console    *session // of the console, nil elsewhere
+	verdict    verdict  // the last that was decided, for the log of requests
+	debug      string   // what a refusal says to the client
 
 	params  [4]string // path parameters, decoded
 	buffer  *[]byte   // of the body, nil until it was read
@@ -148,25 +150,33 @@ func (r *Request) location(resource string, segments ...string) {
 // decide asks acl.Decide for the requester and turns a no into an error that
 // carries the decision.
 func (r *Request) decide(level acl.Level, a *acl.ACL, right acl.Right) error {
-	return decide(r.subject, level, a, right)
+	v, err := decide(r.subject, level, a, right)
+	r.verdict = v
+	return err
 }
 
-func decide(s acl.Subject, level acl.Level, a *acl.ACL, right acl.Right) error {
-	d := acl.Decide(s, level, a, right)
-	if d.Allowed {
-		return nil
+func decide(s acl.Subject, level acl.Level, a *acl.ACL, right acl.Right) (verdict, error) {
+	v := verdict{acl.Decide(s, level, a, right), right}
+	if v.Allowed {
+		return v, nil
 	}
-	return &denied{decision: d}
+	return v, &denied{verdict: v}
+}
+
+// A verdict is a decision and what it was about.
+type verdict struct {
+	acl.Decision
+	right acl.Right
 }
 
 // denied is the refusal by a decision. Clients see errInsufficient, the log
 // sees the reason.
 type denied struct {
-	decision acl.Decision
-	debug    string
+	verdict verdict
+	debug   string
 }
 
-func (d *denied) Error() string { return d.decision.String() }
+func (d *denied) Error() string { return d.verdict.String() }
 
 // Unwrap makes every denial the one row of the error table that is for it.
 func (d *denied) Unwrap() error { return fault(errInsufficient, "%s", d.debug) }

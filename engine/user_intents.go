@@ -331,7 +331,7 @@ func (d *draft) userToWrite(a *app, by acl.Subject, id string) (acl.Subject, *en
 	s := d.state(a)
 	e, private, err := userFor(s, subject, id)
 	if err == nil && !himself(subject, id) {
-		err = decide(subject, s.collection("user").level, e.acl, acl.Write)
+		_, err = decide(subject, s.collection("user").level, e.acl, acl.Write)
 	}
 	return subject, e, private, err
 }
@@ -429,7 +429,7 @@ func (in *putUser) compose(d *draft, s *appState, subject acl.Subject, old *enti
 		now.Creator = acl.Creator(subject, in.app.key, old.acl, in.sent)
 		grants, text = &now, acl.AppendText(nil, in.aclText, now.Creator)
 	case in.sent != nil && s.config.Options.StrictACL && !old.acl.SameGrants(in.sent):
-		return nil, &denied{decision: decision, debug: "only the creator changes _acl"}
+		return nil, &denied{verdict: verdict{decision, acl.ChangeACL}, debug: "only the creator changes _acl"}
 	}
 	e := newEntity(in.id, b.withID(in.id), old.pos, grants, text, old.ect, max(d.now, old.lmt+1))
 	if len(e.row) > maxRow {

@@ -60,7 +60,7 @@ func TestDevPrintsLinesThatWork(t *testing.T) {
 
 // Every denial is in the log of dev, with its reason and without secrets.
 func TestDevLogsDenials(t *testing.T) {
-	r := serve(t, nil, "dev")
+	r := serve(t, nil, "dev", "--requests=false")
 	if status, body := r.get("GET", "/appdata/"+devKey+"/watchlist/w3", "alice", "alice", ""); status != 401 {
 		t.Fatalf("%d %s", status, body)
 	}

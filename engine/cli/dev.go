@@ -27,14 +27,15 @@ const (
 func devCommand(s streams) *cobra.Command {
 	srv := &server{}
 	var seedFile, caFile string
-	var useTLS bool
+	var useTLS, requests bool
 	c := &cobra.Command{
 		Use:   "dev",
 		Short: "A development server: known secrets, sample data, loopback only",
 		Long: `A development server on the loopback interface with the app ` + devKey + `,
 known secrets, the users alice, bob and carol (passwords equal to their names)
 and sample data. Without --data it works in a temporary directory, which is
-removed at the end. Every denial is logged with its reason.
+removed at the end. Each request is printed in one line, with the decision and
+its rule; with --requests=false denials alone are logged, with their reasons.
 
 --tls serves HTTPS with a certificate authority of its own, for the loopback
 interface and for SDKs whose hosts are fixed; see postern trust.
@@ -71,7 +72,7 @@ interface and for SDKs whose hosts are fixed; see postern trust.
 			}
 			srv.config.Argon = auth.CheapParams
 			srv.config.TrustLoopback = true
-			srv.config.LogDenials = true
+			srv.config.LogDenials = !requests // else the line tells
 			srv.config.LoopbackHostsOnly = true
 			if srv.config.Scripts, err = scripts(); err != nil {
 				return err
@@ -91,6 +92,11 @@ interface and for SDKs whose hosts are fixed; see postern trust.
 			srv.console.loopback = true
 			srv.console.certified = true // the authority's certificate is for loopback, too
 			srv.ready = func(url, console string) error { return greet(s, url, console, srv.dir, caFile) }
+			if requests {
+				printer := newRequestPrinter(s.out)
+				defer printer.stop()
+				srv.config.OnRequest = printer.print
+			}
 			return srv.run(log)
 		},
 	}
@@ -98,6 +104,7 @@ interface and for SDKs whose hosts are fixed; see postern trust.
 	f.StringVar(&srv.listen, "listen", "127.0.0.1:8080", "loopback address to listen on")
 	srv.console.flags(c)
 	f.BoolVar(&useTLS, "tls", false, "HTTPS, with a certificate authority of its own (see postern trust)")
+	f.BoolVar(&requests, "requests", true, "print each request with the decision")
 	f.StringVar(&seedFile, "seed", "", "file with users and entities to begin with")
 	return c
 }

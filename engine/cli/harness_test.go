@@ -93,6 +93,7 @@ type running struct {
 	cmd  *exec.Cmd
 	url  string
 	text string // what it printed on standard output until it served
+	out  string // file of its standard output
 	log  *bytes.Buffer
 	over chan struct{} // closed when the log has ended
 }
@@ -109,7 +110,7 @@ func serve(t *testing.T, env []string, args ...string) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.cmd.Stdout = out
+	r.cmd.Stdout, r.out = out, out.Name()
 	log, err := r.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
