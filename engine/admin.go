@@ -325,7 +325,7 @@ func (e *Engine) endOneSession(r *Request) error {
 	if found == nil {
 		return fault(errEntityNotFound, "the user has no such session")
 	}
-	if err := e.committer.submit(r.app, &endSession{app: r.app, by: r.actor(), digest: found.digest}); err != nil {
+	if err := e.committer.submit(r.app, &endSession{app: r.app, by: r.actor(), act: "end session", digest: found.digest}); err != nil {
 		return err
 	}
 	return r.nothing()

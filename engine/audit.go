@@ -1,6 +1,11 @@
 package engine
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+
 	"postern/acl"
 	"postern/auth"
 )
@@ -62,11 +67,58 @@ type audited interface {
 	audit() auditLine
 }
 
-// auditLine is one line of the audit in the making. It holds no secret and no body.
+// A noted intent changes nothing but leaves lines.
+type noted interface {
+	notes() []auditLine
+}
+
+// auditLine is one record of the audit in the making. It holds no secret and no body.
 type auditLine struct {
 	actor
-	Act        string
+	Kind       string // "": kindChange
+	Act        string // "": what the rows say
 	App        string
-	Collection string
-	Item       string // what was changed: an id, a name, an address
+	Collection string // "user" and "group" for those
+	Item       string // what was changed: an id, a name, an address; "": the app or the collection
+	Before     json.RawMessage
+	After      json.RawMessage
+	Count      int64 // how many of what the line is about, when it is about many
+}
+
+func (l *auditLine) kind() string { return cmp.Or(l.Kind, kindChange) }
+
+// The bounds of what one intent writes into the audit: that of one side of a change,
+// and that of all lines. What is beyond is told by its size and its digest.
+const (
+	maxAuditSide  = 8 << 10
+	maxAuditLines = 64 << 10
+)
+
+// size is about how many bytes the record of the line takes.
+func (l *auditLine) size() int {
+	const fixed = 512 // the store's, the names of the members and the hash
+	return fixed + len(l.By) + len(l.Act) + len(l.App) + len(l.Collection) + len(l.Item) + len(l.Request) + len(l.Before) + len(l.After)
+}
+
+// bounded keeps the lines of one intent small enough to fit beside its rows.
+func bounded(lines []auditLine) []auditLine {
+	total := 0
+	for i := range lines {
+		l := &lines[i]
+		l.Before, l.After = boundedSide(l.Before), boundedSide(l.After)
+		if total += l.size(); total > maxAuditLines && i > 0 {
+			rest := int64(len(lines) - i)
+			lines[i] = auditLine{actor: l.actor, Act: "and more changes", App: l.App, Count: rest}
+			return lines[:i+1]
+		}
+	}
+	return lines
+}
+
+func boundedSide(text json.RawMessage) json.RawMessage {
+	if len(text) <= maxAuditSide {
+		return text
+	}
+	sum := sha256.Sum256(text)
+	return new(jsonObject).number("bytes", int64(len(text))).text("sha256", hex.EncodeToString(sum[:])).close()
 }

@@ -13,8 +13,8 @@ import (
 // Check derives everything anew from the store and compares: the rows with
 // their checksums and the log (I3), the counts and digests that were committed
 // with the entities (I2), the index and the group counts with a decision for
-// each entity (I6). It calls report for everything that is wrong and returns
-// an error when it could not look.
+// each entity (I6), and the chain of the audit (I9). It calls report for everything
+// that is wrong and returns an error when it could not look.
 //
 // On a store that is in use it checks the moment at which it began.
 func Check(ctx context.Context, driver store.Driver, report func(problem string)) error {
@@ -24,6 +24,9 @@ func Check(ctx context.Context, driver store.Driver, report func(problem string)
 		if err := v.Verify(ctx, report); err != nil {
 			return fmt.Errorf("verifying the store: %w", err)
 		}
+	}
+	if err := checkAudit(ctx, driver, report); err != nil {
+		return fmt.Errorf("verifying the audit: %w", err)
 	}
 	view, err := driver.View()
 	if err != nil {
@@ -53,6 +56,12 @@ func (e *Engine) Check(report func(problem string)) error {
 	if in.err != nil {
 		return in.err
 	}
+	if in.audit != in.loaded.system.audit {
+		report(fmt.Sprintf("the audit has come to %s, and to %s in the store", in.audit, in.loaded.system.audit))
+	}
+	if err := checkAudit(context.Background(), e.driver, report); err != nil {
+		return err
+	}
 	for key, s := range in.live {
 		a, ok := in.loaded.directory.byKey[key]
 		if !ok {
@@ -71,6 +80,7 @@ func (e *Engine) Check(report func(problem string)) error {
 type checkpoint struct {
 	e      *Engine
 	live   map[string]*appState
+	audit  AuditHead
 	loaded *loaded
 	err    error
 }
@@ -83,7 +93,7 @@ func (in *checkpoint) plan(*draft) ([]store.Op, error) {
 	}
 	defer view.Close()
 	in.loaded, in.err = load(in.e.driver, view, nil)
-	in.live = map[string]*appState{}
+	in.live, in.audit = map[string]*appState{}, in.e.system.Load().audit
 	for key, a := range in.e.apps.Load().byKey {
 		in.live[key] = a.view.Load()
 	}

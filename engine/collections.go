@@ -28,11 +28,14 @@ type setCollection struct {
 }
 
 func (in *setCollection) audit() auditLine {
-	act := "set level " + in.row.Level.WireName()
-	if in.delta != nil {
-		act += ", delta set " + map[bool]string{true: "on", false: "off"}[in.delta.on]
+	act := "set level"
+	switch {
+	case in.created:
+		act = "create collection"
+	case in.keep && in.delta != nil:
+		act = "set delta set"
 	}
-	return auditLine{actor: in.by, Act: act, App: in.app.key, Item: in.name}
+	return auditLine{actor: in.by, Act: act, App: in.app.key, Collection: in.name}
 }
 
 func (in *setCollection) plan(d *draft) ([]store.Op, error) {
@@ -103,7 +106,7 @@ type dropCollection struct {
 func (*dropCollection) frugal() {}
 
 func (in *dropCollection) audit() auditLine {
-	return auditLine{actor: in.by, Act: "drop collection", App: in.app.key, Item: in.name}
+	return auditLine{actor: in.by, Act: "drop collection", App: in.app.key, Collection: in.name}
 }
 
 func (in *dropCollection) plan(d *draft) ([]store.Op, error) {

@@ -129,7 +129,7 @@ type openConsole struct {
 }
 
 func (in *openConsole) audit() auditLine {
-	return auditLine{actor: in.by.as("operator " + in.email), Act: "log in to the console"}
+	return auditLine{actor: in.by.as("operator " + in.email), Act: "log in to the console", Item: in.email}
 }
 
 func (in *openConsole) plan(d *draft) ([]store.Op, error) {
@@ -168,7 +168,7 @@ type closeConsole struct {
 func (*closeConsole) frugal() {}
 
 func (in *closeConsole) audit() auditLine {
-	return auditLine{actor: in.by.as("operator " + in.email), Act: "log out of the console"}
+	return auditLine{actor: in.by.as("operator " + in.email), Act: "log out of the console", Item: in.email}
 }
 
 func (in *closeConsole) plan(*draft) ([]store.Op, error) {

@@ -21,7 +21,7 @@
 // Lists, counts and deletes by query read the stream of entities that the
 // subject may see (view.go) and match those; what he may not see never gets
 // near a query. The store is not read on behalf of a request, except by a
-// backup.
+// backup and by who reads the audit.
 //
 // A collection holds a base (base.go): its entities packed one after the other
 // in the order of creation, who may read each of them (acl.Base), and orders by
@@ -87,6 +87,16 @@
 // credentials, his address and its time (verify.go). Whoever asks for a mail
 // cannot tell whether there is anybody to get it.
 //
+// # Audit
+//
+// Who has changed what decides (levels, ACLs, groups, settings, secrets, users,
+// sessions, operators, providers) is told by records that are made inside the commit,
+// in its order (draft.append, audit_chain.go). What was before and is after is read
+// off the rows of an intent (audit_changes.go, audit_system.go), so no intent can
+// change it unseen; the intent says who asked. The state holds the head of the chain
+// and no record. What happens often and changes nothing (denials, failed logins, uses
+// of the master secret) is sampled (audit_samples.go).
+//
 // # Invariants
 //
 //	I1  What is acknowledged is durable: it was synced in one piece with
@@ -105,6 +115,9 @@
 //	    invariants on every list)
 //	I7  Keys begin with shard and app.
 //	I8  Nothing that is kept points into the buffers of a request.
+//	I9  What the audit is about is changed in one record of the store with the
+//	    records of the audit that say so, each of which carries the hash of the
+//	    one before; the store's own chain carries the last one's. (audit_verify.go)
 //
 // # Reading the source
 //

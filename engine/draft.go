@@ -72,19 +72,21 @@ func (d *draft) take(s *submission) bool {
 	for i := range ops {
 		size += ops[i].Size()
 	}
-	if len(d.ops) > 0 && (len(d.ops)+len(ops) > groupOps || d.bytes+size > groupBytes) {
+	lines := d.auditOf(in, ops)
+	for i := range lines {
+		size += lines[i].size()
+	}
+	if len(d.ops)+len(d.audit) > 0 && (len(d.ops)+len(ops) > groupOps || d.bytes+size > groupBytes) {
 		return false
 	}
 	if err := d.apply(ops); err != nil {
 		panic(fmt.Sprintf("a row of our own making cannot be applied: %v", err))
 	}
 	d.bytes += size
-	if _, ok := in.(frugal); !ok && len(ops) > 0 {
+	if _, ok := in.(frugal); !ok && len(ops)+len(lines) > 0 {
 		d.small = false
 	}
-	if a, ok := in.(audited); ok && len(ops) > 0 {
-		d.audit = append(d.audit, a.audit())
-	}
+	d.audit = append(d.audit, lines...)
 	return true
 }
 
@@ -165,7 +167,7 @@ func (d *draft) change(a *app) *appState {
 // changed and writes it as one record.
 func (d *draft) append() error {
 	d.settle()
-	if len(d.ops) == 0 {
+	if len(d.ops)+len(d.audit) == 0 {
 		return nil
 	}
 	written := len(d.ops)
@@ -187,7 +189,11 @@ func (d *draft) append() error {
 	})
 	rec := &store.Record{Seq: d.seq, Prev: d.prev, Time: d.now, Ops: d.ops, Small: d.small}
 	if len(d.audit) > 0 {
-		rec.Audit = encodeRow(d.audit)
+		var err error
+		if rec.Audit, err = d.chain(); err != nil {
+			return err
+		}
+		rec.Ops = d.ops
 	}
 	return d.e.driver.Append(context.Background(), d.seq-1, rec)
 }

@@ -32,6 +32,7 @@ type Engine struct {
 	gate     gate
 	imports  chan struct{} // holds one for each request that imports
 	breaking sync.Once
+	auditing sync.Mutex // held by who verifies the audit
 
 	randomMu sync.Mutex // guards config.Random
 
@@ -186,6 +187,9 @@ func load(log store.Log, view store.View, from *snapshots) (*loaded, error) {
 		return nil
 	}
 	err := view.Scan(store.AllRows(), func(r store.Row) error {
+		if r.Key.App == 0 && r.Key.Table == tableAudit {
+			return store.ErrSkipCollection // their number is to cost a start nothing
+		}
 		if restore.skips(r) {
 			return store.ErrSkipCollection
 		}
@@ -195,6 +199,9 @@ func load(log store.Log, view store.View, from *snapshots) (*loaded, error) {
 		err = restore.finish(log, take)
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := auditTail(view, d.system.audit); err != nil {
 		return nil, err
 	}
 	l := &loaded{system: d.system, directory: d.made}

@@ -50,6 +50,9 @@ type putEntity struct {
 	verdict verdict
 }
 
+// What it has changed for the audit, if anything, its rows tell.
+func (in *putEntity) audit() auditLine { return auditLine{actor: in.asked.actor()} }
+
 func (in *putEntity) plan(d *draft) ([]store.Op, error) {
 	subject, err := d.subject(in.app, in.subject)
 	if err != nil {
@@ -188,6 +191,8 @@ type deleteEntity struct {
 }
 
 func (*deleteEntity) frugal() {}
+
+func (in *deleteEntity) audit() auditLine { return auditLine{actor: in.asked.actor()} }
 
 // The outcomes of a query delete for one entity; they never reach a client.
 var (

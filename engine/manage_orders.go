@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/valyala/fasthttp"
 
@@ -121,14 +120,7 @@ type setOrders struct {
 }
 
 func (in *setOrders) audit() auditLine {
-	act := "pin no order"
-	if in.row != nil && len(in.row.Pin) > 0 {
-		act = "pin " + strings.Join(in.row.Pin.names(), " ")
-	}
-	if in.row != nil && len(in.row.Forbid) > 0 {
-		act += ", forbid " + strings.Join(in.row.Forbid.names(), " ")
-	}
-	return auditLine{actor: in.by, Act: act, App: in.app.key, Item: in.name}
+	return auditLine{actor: in.by, Act: "set orders", App: in.app.key, Collection: in.name}
 }
 
 func (in *setOrders) plan(d *draft) ([]store.Op, error) {

@@ -318,11 +318,14 @@ func (in *endGrant) plan(d *draft) ([]store.Op, error) {
 // endGrantsOf ends some of the grants of a service, as many as fit into a record.
 type endGrantsOf struct {
 	app     *app
+	by      actor
 	service string
 	more    bool // the outcome: there may be others
 }
 
 func (*endGrantsOf) frugal() {}
+
+func (in *endGrantsOf) audit() auditLine { return auditLine{actor: in.by} }
 
 func (in *endGrantsOf) plan(d *draft) ([]store.Op, error) {
 	var ops []store.Op

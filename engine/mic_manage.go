@@ -170,7 +170,7 @@ func (e *Engine) deleteService(r *Request) error {
 	// Nothing is granted by it any more; now its sessions end as well.
 	for _, a := range e.apps.Load().byNumber {
 		for more := true; more; {
-			end := &endGrantsOf{app: a, service: id}
+			end := &endGrantsOf{app: a, by: r.actor(), service: id}
 			if err := e.committer.submit(a, end); err != nil && !errors.Is(err, errAppNotFound) {
 				return err
 			}

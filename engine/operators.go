@@ -30,7 +30,7 @@ type openOperator struct {
 }
 
 func (in *openOperator) audit() auditLine {
-	return auditLine{actor: in.by.as("operator " + in.email), Act: "log in"}
+	return auditLine{actor: in.by.as("operator " + in.email), Act: "log in", Item: in.email}
 }
 
 func (in *openOperator) plan(d *draft) ([]store.Op, error) {
@@ -58,7 +58,7 @@ type closeOperator struct {
 func (*closeOperator) frugal() {}
 
 func (in *closeOperator) audit() auditLine {
-	return auditLine{actor: in.by.as("operator " + in.email), Act: "log out"}
+	return auditLine{actor: in.by.as("operator " + in.email), Act: "log out", Item: in.email}
 }
 
 func (in *closeOperator) plan(*draft) ([]store.Op, error) {

@@ -167,6 +167,9 @@ func (e *Engine) routes() []route {
 		{"POST", "/v4/environments/{kid}/collections/{name}/preview", manage, e.previewCollection},
 		{"POST", "/v4/environments/{kid}/preview", manage, e.previewGroup},
 		{"POST", importPath, manage, e.importEntities},
+		{"GET", "/v4/environments/{kid}/audit", manage, e.listAppAudit},
+		{"GET", "/v4/audit", asOperator, e.listAudit},
+		{"GET", "/v4/audit/verify", asOperator, e.verifyAudit},
 
 		{"GET", "/v4/auth-services", asOperator, e.listServices},
 		{"POST", "/v4/auth-services", asOperator, e.makeService},

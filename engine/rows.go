@@ -38,6 +38,9 @@ const (
 	tableIdentityStore store.Table = 26 // app 0: id -> identityStore
 	tableGrant         store.Table = 27 // app n: handle -> micGrant
 	tableConsole       store.Table = 28 // app 0: token digest -> sessionRow of an operator at the console
+
+	tableAudit     store.Table = 40 // app 0: number -> auditRecord, see audit_chain.go
+	tableAuditMark store.Table = 41 // app 0: "head", "base" -> AuditHead
 )
 
 // The numbers of the reserved collections; every app has both from the start.

@@ -19,6 +19,7 @@ type systemState struct {
 	consoles  *btree.Map[string, *session] // of the console
 	services  *btree.Map[string, *authService]
 	stores    *btree.Map[string, *identityStore]
+	audit     AuditHead // where it has come to; its records are in the store only
 }
 
 func newSystemState() *systemState {
@@ -121,6 +122,16 @@ func (d *draft) applySystem(key store.Key, value []byte) error {
 		return applyTo(s.services, key.ID, value)
 	case tableIdentityStore:
 		return applyTo(s.stores, key.ID, value)
+	case tableAudit: // not held in memory
+	case tableAuditMark:
+		if key.ID != auditHeadRow {
+			return nil
+		}
+		head, err := decodeAuditHead(value)
+		if err != nil {
+			return err
+		}
+		s.audit = head
 	case tableOpSession, tableConsole:
 		sessions := s.sessions
 		if key.Table == tableConsole {

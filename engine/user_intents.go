@@ -84,7 +84,7 @@ type signUp struct {
 }
 
 func (in *signUp) audit() auditLine {
-	return auditLine{actor: in.by, Act: "sign up", App: in.app.key, Item: in.id}
+	return auditLine{actor: in.by, Act: "sign up", App: in.app.key, Collection: "user", Item: in.id}
 }
 
 func (in *signUp) plan(d *draft) ([]store.Op, error) {
@@ -159,7 +159,7 @@ type openLogin struct {
 }
 
 func (in *openLogin) audit() auditLine {
-	return auditLine{actor: in.by.as("user " + in.user), Act: "log in", App: in.app.key}
+	return auditLine{actor: in.by.as("user " + in.user), Act: "log in", App: in.app.key, Collection: "user", Item: in.user}
 }
 
 func (in *openLogin) plan(d *draft) ([]store.Op, error) {
@@ -196,13 +196,16 @@ func (in *openLogin) plan(d *draft) ([]store.Op, error) {
 type endSession struct {
 	app    *app
 	by     actor
+	act    string
 	digest auth.Digest
+
+	user string // whose it was
 }
 
 func (*endSession) frugal() {}
 
 func (in *endSession) audit() auditLine {
-	return auditLine{actor: in.by, Act: "log out", App: in.app.key}
+	return auditLine{actor: in.by, Act: in.act, App: in.app.key, Collection: "user", Item: in.user}
 }
 
 func (in *endSession) plan(d *draft) ([]store.Op, error) {
@@ -211,6 +214,7 @@ func (in *endSession) plan(d *draft) ([]store.Op, error) {
 	if !ok {
 		return nil, nil // ended by somebody else in the meantime
 	}
+	in.user = n.User
 	ops := []store.Op{sessionOp(in.app, in.digest, nil)}
 	if _, service, ok := s.granted(d.systemState(), n.Grant); ok && service.EndOnLogout {
 		ops = append(ops, grantOp(in.app, n.Grant, nil))
@@ -250,7 +254,7 @@ type changeAccount struct {
 func (*changeAccount) frugal() {}
 
 func (in *changeAccount) audit() auditLine {
-	return auditLine{actor: in.by, Act: in.act, App: in.app.key, Item: in.user}
+	return auditLine{actor: in.by, Act: in.act, App: in.app.key, Collection: "user", Item: in.user}
 }
 
 func (in *changeAccount) plan(d *draft) ([]store.Op, error) {
@@ -298,7 +302,7 @@ func (in *putUser) audit() auditLine {
 	if in.phc != "" {
 		act = "change password"
 	}
-	return auditLine{actor: in.asked.actor(), Act: act, App: in.app.key, Item: in.id}
+	return auditLine{actor: in.asked.actor(), Act: act, App: in.app.key, Collection: "user", Item: in.id}
 }
 
 // himself tells whether the subject may change what makes up an account.

@@ -79,7 +79,7 @@ func (in *removeUser) audit() auditLine {
 	if in.hard {
 		act = "delete user"
 	}
-	return auditLine{actor: in.by, Act: act, App: in.app.key, Item: in.id}
+	return auditLine{actor: in.by, Act: act, App: in.app.key, Collection: "user", Item: in.id}
 }
 
 func (in *removeUser) plan(d *draft) ([]store.Op, error) {

@@ -288,7 +288,7 @@ func (e *Engine) logout(r *Request) error {
 	if r.session == nil {
 		return r.nothing() // a Basic header opens no session
 	}
-	in := &endSession{app: r.app, by: r.actor(), digest: r.session.digest}
+	in := &endSession{app: r.app, by: r.actor(), act: "log out", digest: r.session.digest}
 	if err := e.committer.submit(r.app, in); err != nil {
 		return err
 	}

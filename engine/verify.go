@@ -199,7 +199,7 @@ func (in *redeem) audit() auditLine {
 	if in.purpose == toReset {
 		act = "reset password"
 	}
-	return auditLine{actor: in.by.as("mail"), Act: act, App: in.app.key, Item: in.user}
+	return auditLine{actor: in.by.as("mail"), Act: act, App: in.app.key, Collection: "user", Item: in.user}
 }
 
 func (in *redeem) plan(d *draft) ([]store.Op, error) {

@@ -149,6 +149,14 @@ func (f *Fault) Read(ctx context.Context, from Seq, fn func(*Record) error) erro
 	return f.Driver.Read(ctx, from, fn)
 }
 
+// Headers implements Log.
+func (f *Fault) Headers(ctx context.Context, fn func(*Record) error) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	return f.Driver.Headers(ctx, fn)
+}
+
 // Trim implements Log.
 func (f *Fault) Trim(ctx context.Context, before Seq) error {
 	if err := f.check(); err != nil {

@@ -8,6 +8,20 @@ import (
 
 // Read implements Log.
 func (c *core) Read(ctx context.Context, from Seq, fn func(*Record) error) error {
+	if from == 0 {
+		return fmt.Errorf("%w: records begin at 1", ErrInvalid)
+	}
+	return c.read(ctx, from, (*view).join, fn)
+}
+
+// Headers implements Log.
+func (c *core) Headers(ctx context.Context, fn func(*Record) error) error {
+	return c.read(ctx, 0, func(_ *view, q Seq, h header) (*Record, error) { return h.record(q) }, fn)
+}
+
+// read calls fn with what open makes of each header from from on; 0: from the oldest
+// there is.
+func (c *core) read(ctx context.Context, from Seq, open func(*view, Seq, header) (*Record, error), fn func(*Record) error) error {
 	c.reading.RLock()
 	defer c.reading.RUnlock()
 	v, err := c.view()
@@ -24,7 +38,7 @@ func (c *core) Read(ctx context.Context, from Seq, fn func(*Record) error) error
 		return err
 	}
 	if from == 0 {
-		return fmt.Errorf("%w: records begin at 1", ErrInvalid)
+		from = b.seq + 1
 	}
 	if from <= b.seq {
 		return fmt.Errorf("%w: it begins at %d", ErrTrimmed, b.seq+1)
@@ -43,7 +57,7 @@ func (c *core) Read(ctx context.Context, from Seq, fn func(*Record) error) error
 			return corrupt(key, fmt.Sprintf("record %d is missing", next))
 		}
 		next++
-		rec, err := v.join(q, h)
+		rec, err := open(v, q, h)
 		if err != nil {
 			return err
 		}
@@ -66,14 +80,23 @@ func readBase(s snapshot) (base, error) {
 	return openBase(key, sealed)
 }
 
-// join makes a Record of a header, its change rows and the rows as they are now.
-func (v *view) join(q Seq, h header) (*Record, error) {
+// record makes a Record of a header alone.
+func (h *header) record(q Seq) (*Record, error) {
 	rec := &Record{
 		Seq: q, Prev: h.prev, Time: h.time, Audit: append([]byte(nil), h.audit...),
 		opsHash: h.opsHash, opsCount: h.ops, hasOpsHash: true,
 	}
 	if rec.Hash() != h.hash {
 		return nil, corrupt(headerKey(theOnlyShard, q), "hash mismatch")
+	}
+	return rec, nil
+}
+
+// join makes a Record of a header, its change rows and the rows as they are now.
+func (v *view) join(q Seq, h header) (*Record, error) {
+	rec, err := h.record(q)
+	if err != nil {
+		return nil, err
 	}
 	found := uint32(0)
 	joinOne := func(ch change) error {
@@ -100,7 +123,7 @@ func (v *view) join(q Seq, h header) (*Record, error) {
 		rec.Ops = append(rec.Ops, op)
 		return nil
 	}
-	err := v.snap.scan(changeKey(theOnlyShard, q, 0)[:changeBytes-4], nil, func(key, sealed []byte) error {
+	err = v.snap.scan(changeKey(theOnlyShard, q, 0)[:changeBytes-4], nil, func(key, sealed []byte) error {
 		return eachChange(key, sealed, joinOne)
 	})
 	if err == nil && found != h.changes {

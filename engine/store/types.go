@@ -108,6 +108,9 @@ type Log interface {
 	// ErrTrimmed when from is no longer there, and fn's error as it is. fn
 	// must not call Read or Trim.
 	Read(ctx context.Context, from Seq, fn func(*Record) error) error
+	// Headers calls fn with every Record that is kept, in order, without its ops:
+	// what is known of it without looking at a row. Otherwise it is as Read.
+	Headers(ctx context.Context, fn func(*Record) error) error
 	// Head returns the last Record's Seq and Hash, zero when there is none.
 	Head() (Seq, Hash)
 	// Trim forgets the Records before before. Rows stay. The head is never

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -349,6 +350,16 @@ func trim(t *testing.T, c *client) {
 	}
 	if got := c.history(4); len(got) != 10 {
 		t.Errorf("%d changes are left, want 10: %q", len(got), got)
+	}
+	var headers []store.Seq
+	err := c.Headers(ctx, func(r *store.Record) error {
+		if headers = append(headers, r.Seq); string(r.Audit) != "audit" || r.Time == 0 || len(r.Ops) != 0 {
+			t.Errorf("header of record %d: audit %q, time %d, %d ops", r.Seq, r.Audit, r.Time, len(r.Ops))
+		}
+		return nil
+	})
+	if want := []store.Seq{4, 5, 6, 7, 8}; err != nil || !slices.Equal(headers, want) {
+		t.Errorf("Headers gives %v, %v; want %v", headers, err, want)
 	}
 	c.equal("rows", c.rows(store.AllRows()), rows)
 	if err := c.Trim(ctx, 2); err != nil {
