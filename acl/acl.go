@@ -84,6 +84,13 @@ func (a *ACL) named(r Right) (creator string, users, groups []string) {
 // lists are borrowed.
 func (a *ACL) Names(r Right) (creator string, users, groups []string) { return a.named(r) }
 
+// Overrides tells whether the ACL says more than who the creator is, so that the
+// level of the collection is not all there is to it.
+func (a *ACL) Overrides() bool {
+	return a != nil && (a.GR != Unset || a.GW != Unset ||
+		len(a.Readers)+len(a.Writers)+len(a.ReaderGroups)+len(a.WriterGroups) > 0)
+}
+
 // Groups yields every group id that the ACL names, for reading or for writing,
 // each once.
 func (a *ACL) Groups() iter.Seq[string] {

@@ -105,7 +105,7 @@ func (in *checkpoint) plan(*draft) ([]store.Op, error) {
 func (s *appState) check(say func(string, ...any)) {
 	s.collections.Scan(func(name string, c *collection) bool {
 		var count countRow
-		refs := map[string]int{}
+		refs, overrides := map[string]int{}, 0
 		c.rows.check(func(format string, args ...any) { say("collection "+name+": "+format, args...) },
 			func(id string) bool { return c.number != userCollection || s.active(id) })
 		c.rows.scan(func(e *entity) bool {
@@ -116,6 +116,9 @@ func (s *appState) check(say func(string, ...any)) {
 			xor(&count.Digest, e.digest())
 			for g := range e.acl.Groups() {
 				refs[g]++
+			}
+			if e.acl.Overrides() {
+				overrides++
 			}
 			if c.number == groupCollection {
 				for _, g := range nestedGroups(e) {
@@ -129,6 +132,9 @@ func (s *appState) check(say func(string, ...any)) {
 		}
 		if c.rows.len() != int(count.Count) {
 			say("collection %s: %d ids for %d entities", name, c.rows.len(), count.Count)
+		}
+		if overrides != c.overrides {
+			say("collection %s: %d ACLs say more than a creator, counted %d (I6)", name, overrides, c.overrides)
 		}
 		n := 0
 		c.groupRefs.Scan(func(id string, k int) bool {

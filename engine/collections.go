@@ -171,7 +171,7 @@ func internalOnly(doc document.Value) error {
 }
 
 func (e *Engine) listCollections(r *Request) error {
-	body := []byte{'['}
+	body, counts := []byte{'['}, string(r.ctx.QueryArgs().Peek("counts")) == "true"
 	r.view.collections.Scan(func(name string, c *collection) bool {
 		if c.number == groupCollection {
 			return true // groups have no level to set
@@ -180,9 +180,18 @@ func (e *Engine) listCollections(r *Request) error {
 			body = append(body, ',')
 		}
 		body = appendCollection(body, r.view, c)
+		if counts {
+			body = appendCounts(body, c)
+		}
 		return true
 	})
 	return r.json(fasthttp.StatusOK, append(body, ']'))
+}
+
+// appendCounts adds to a collection what it holds.
+func appendCounts(dst []byte, c *collection) []byte {
+	o := jsonObject{b: dst[:len(dst)-1]}
+	return o.text("level", c.level.String()).number("entities", int64(c.rows.len())).number("overrides", int64(c.overrides)).close()
 }
 
 func (e *Engine) getCollection(r *Request) error {

@@ -111,7 +111,7 @@
 //	I5  A revocation that was acknowledged is in force for every request that
 //	    starts later, because the view was published before the answer.
 //	I6  The index of a collection equals acl.Decide over its entities; the number
-//	    of ACLs that name a group is right. (check.go, and under the build tag
+//	    of ACLs that name a group, or say more than a creator, is right. (check.go, and under the build tag
 //	    invariants on every list)
 //	I7  Keys begin with shard and app.
 //	I8  Nothing that is kept points into the buffers of a request.

@@ -254,6 +254,7 @@ func TestCheckNamesDamageInMemory(t *testing.T) {
 		}, `gr not off: 5 entities, should be 4 (I6)`},
 		"a group is counted that nobody names": {func(c *collection, _ *appState) { c.groupRefs.Set("x", 1) }, `group "x" is named by 0 ACLs, counted 1 (I6)`},
 		"a group is not counted":               {func(c *collection, _ *appState) { c.groupRefs.Delete("g") }, "1 groups are named, 0 counted (I6)"},
+		"an override is counted twice":         {func(c *collection, _ *appState) { c.overrides++ }, "2 ACLs say more than a creator, counted 3 (I6)"},
 		"an entity is in memory only": {func(c *collection, _ *appState) {
 			e := newEntity("ghost", []byte(`{"_id":"ghost"`), 50, &acl.ACL{Creator: "id-bob"}, []byte(`{"creator":"id-bob"}`), 1, 1)
 			c.replace(e.id, nil, e, true)

@@ -203,3 +203,60 @@ func TestManagedGroups(t *testing.T) {
 		t.Errorf("%d members, %d uses: a test of little", effective, used)
 	}
 }
+
+// The counts of collections are those of what is in them.
+func (w *whyWorld) wantCounts(names []string) (overrides int) {
+	w.t.Helper()
+	world := w.shadow(names...)
+	got := map[string]string{}
+	for _, c := range managed[[]struct {
+		Name, Permissions, Level string
+		Entities, Overrides      int
+	}](w.server, managePath("collections", "counts", "true")) {
+		got[c.Name] = fmt.Sprint(c.Level, " ", c.Permissions, " ", c.Entities, " ", c.Overrides)
+	}
+	level := map[string]string{"shared": "Shared append-read", "private": "Private append-only", "read-only": "Read Only read-only", "full": "Full write", "user": "Shared append-read"}
+	for _, name := range names {
+		n := 0
+		for _, e := range world.entities[name] {
+			if a := e.acl; a.GR != "" || a.GW != "" || len(a.R)+len(a.W)+len(a.GroupsR)+len(a.GroupsW) > 0 {
+				n++
+			}
+		}
+		overrides += n
+		if want := fmt.Sprint(level[name], " ", len(world.entities[name]), " ", n); got[name] != want {
+			w.t.Errorf("%s: %s, want %s", name, got[name], want)
+		}
+	}
+	return overrides
+}
+
+func TestManagedCollectionCounts(t *testing.T) {
+	seen := 0
+	for seed := range uint64(3) {
+		r := rand.New(rand.NewPCG(seed, 12))
+		w := newWhyWorld(t, r)
+		names := append(slices.Clone(whyCollections), "user")
+		seen += w.wantCounts(names)
+		for range 60 { // bases are made anew in between
+			path := "/appdata/" + kid + "/" + whyCollections[r.IntN(4)] + "/" + fmt.Sprint("e", r.IntN(6))
+			grants := []string{`{}`, `{"r":[]}`, `{"gr":true}`, `{"gw":false}`, `{"gr":null}`, `{"r":["x"]}`, `{"w":["x"]}`, `{"groups":{"r":["x"]}}`, `{"groups":{"w":["x"]}}`}
+			if r.IntN(4) == 0 {
+				w.do("DELETE", path, asMaster, "")
+			} else if a := w.do("PUT", path, asMaster, `{"_acl":`+grants[r.IntN(len(grants))]+`}`); a.status >= 300 {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+			if r.IntN(5) == 0 {
+				seen += w.wantCounts(names)
+			}
+		}
+		seen += w.wantCounts(names)
+		if body := string(w.do("GET", managePath("collections"), asMaster, "").body); strings.Contains(body, `"overrides"`) {
+			t.Errorf("counts that nobody has asked for: %s", body)
+		}
+		w.stop()
+	}
+	if seen == 0 {
+		t.Error("nothing overrides: a test of nothing")
+	}
+}

@@ -17,7 +17,7 @@ import (
 // The file of a snapshot is flat, so that a start copies nothing and looks at
 // no single entity but to see that it is safe:
 //
-//	"postern base 2\n" and a zero (16), number of sections (4), CRC32C of the
+//	"postern base 3\n" and a zero (16), number of sections (4), CRC32C of the
 //	table (4), the table: of each section its length (8) and CRC32C (4), a
 //	zero (4); the sections, each from a multiple of 8 on
 //
@@ -26,7 +26,7 @@ import (
 // of each order: prefixes, bent, acl.FlatOrder's arrays as they come there, Bits
 // and List of each set.
 const (
-	snapshotMagic = "postern base 2\n\x00"
+	snapshotMagic = "postern base 3\n\x00"
 	sectionEntry  = 16
 	fixedSections = 4
 	orderSections = 7 + 2*3
@@ -41,14 +41,15 @@ type snapshotHead struct {
 	Seq        store.Seq `json:"seq"`  // of the record whose state it is
 	Hash       []byte    `json:"hash"` // of that record
 
-	Entities int          `json:"entities"`
-	Check    []byte       `json:"check"` // countRow
-	Groups   []headGroup  `json:"groups"`
-	IDs      idKey        `json:"ids"`
-	Last     acl.Position `json:"last"`
-	Live     int          `json:"live"` // of packed
-	Orders   []headOrder  `json:"orders"`
-	Chunks   []headChunk  `json:"chunks"`
+	Entities  int          `json:"entities"`
+	Check     []byte       `json:"check"` // countRow
+	Groups    []headGroup  `json:"groups"`
+	Overrides int          `json:"overrides"` // how many ACLs say more than a creator
+	IDs       idKey        `json:"ids"`
+	Last      acl.Position `json:"last"`
+	Live      int          `json:"live"` // of packed
+	Orders    []headOrder  `json:"orders"`
+	Chunks    []headChunk  `json:"chunks"`
 }
 
 // A headGroup is how many ACLs name a group.
@@ -171,7 +172,8 @@ func decodeHead(section []byte) (*snapshotHead, countRow, error) {
 		return nil, countRow{}, fmt.Errorf("its head does not parse: %w", err)
 	}
 	check, err := decodeCount(head.Check)
-	if err != nil || head.Entities <= 0 || uint64(head.Entities) != check.Count || len(head.Hash) != len(store.Hash{}) {
+	if err != nil || head.Entities <= 0 || uint64(head.Entities) != check.Count ||
+		head.Overrides < 0 || head.Overrides > head.Entities || len(head.Hash) != len(store.Hash{}) {
 		return nil, countRow{}, errSnapshot
 	}
 	return head, check, nil

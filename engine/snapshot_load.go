@@ -159,6 +159,7 @@ func (c *collection) take(img *image) {
 	next := c.check.Next
 	c.check = img.check
 	c.check.Next = max(c.check.Next, next)
+	c.overrides = img.head.Overrides
 	for _, g := range img.head.Groups {
 		c.groupRefs.Set(string(g.ID), g.N)
 	}
@@ -169,7 +170,7 @@ func (c *collection) take(img *image) {
 func (c *collection) untake() {
 	c.check = countRow{Next: c.counted.Next}
 	fresh := newCollection(c.number, c.name, c.level)
-	c.rows, c.groupRefs, c.saved, c.changed = fresh.rows, fresh.groupRefs, fresh.saved, 0
+	c.rows, c.groupRefs, c.overrides, c.saved, c.changed = fresh.rows, fresh.groupRefs, 0, fresh.saved, 0
 	c.rows.loading = newLoader()
 }
 

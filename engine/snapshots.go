@@ -183,6 +183,7 @@ func (s *snapshots) exists(id snapshotID) bool {
 func (s *snapshots) write(id snapshotID, b *base, c *collection, at position, rest func() error) (_ *base, err error) {
 	head := &snapshotHead{
 		Store: s.store, App: id.app, Collection: id.collection, Seq: at.seq, Hash: at.hash[:], Check: c.check.encode(),
+		Overrides: c.overrides,
 	}
 	c.groupRefs.Scan(func(group string, n int) bool {
 		head.Groups = append(head.Groups, headGroup{[]byte(group), n})

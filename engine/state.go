@@ -52,6 +52,7 @@ type collection struct {
 	uses      *uses
 	orders    *orderRow               // which orders are pinned and forbidden; nil: none
 	groupRefs *btree.Map[string, int] // group id -> how many ACLs (and groups, if this is group) name it
+	overrides int                     // how many ACLs say more than a creator
 	check     countRow
 	counted   countRow // as stored; equal to check when published
 	history   *history // nil: it does not remember its changes
@@ -401,6 +402,9 @@ func (c *collection) replace(id string, old, e *entity, listed bool) {
 	if old != nil {
 		c.check.Count--
 		xor(&c.check.Digest, old.digest())
+		if old.acl.Overrides() {
+			c.overrides--
+		}
 		for g := range old.acl.Groups() {
 			c.countGroup(g, -1)
 		}
@@ -408,6 +412,9 @@ func (c *collection) replace(id string, old, e *entity, listed bool) {
 	if e != nil {
 		c.check.Count++
 		xor(&c.check.Digest, e.digest())
+		if e.acl.Overrides() {
+			c.overrides++
+		}
 		for g := range e.acl.Groups() {
 			c.countGroup(g, 1)
 		}
