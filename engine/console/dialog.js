@@ -92,13 +92,13 @@ export async function confirm({ title, body, action, danger = false }) {
 
 /**
  * Asks for what cannot be undone: a word has to be typed.
- * @param {{title: string, body?: Child, action: string, word: string, run?: () => any}} o run is done before the dialog closes; what it throws is shown there
+ * @param {{title: string, body?: Child, action: string, word: string, size?: '' | 'wide', run?: () => any}} o run is done before the dialog closes; what it throws is shown there
  * @returns {Promise<boolean>}
  */
-export async function confirmTyped({ title, body, action, word, run }) {
+export async function confirmTyped({ title, body, action, word, size, run }) {
   const input = h('input', { type: 'text', autocomplete: 'off', spellcheck: 'false', autofocus: true });
   return (await dialog({
-    title,
+    title, size,
     body: [body, field(['Type ', h('strong', { class: 'mono' }, word), ' to confirm'], input)],
     actions: [{
       label: action, kind: 'danger',

@@ -76,6 +76,22 @@ export function clear(el, ...children) {
 }
 
 /**
+ * Like clear, but what had the focus has it again, if there is still such a thing.
+ * @param {Element} el
+ * @param {...Child} children
+ */
+export function refill(el, ...children) {
+  const had = document.activeElement;
+  const within = had !== null && el.contains(had);
+  const name = (/** @type {Element} */ x) => `${x.tagName} ${x.getAttribute('aria-label') ?? x.getAttribute('placeholder') ?? x.closest('label, tr')?.textContent ?? x.textContent}`;
+  const was = within ? name(had) : '';
+  clear(el, children);
+  if (!within) return;
+  const all = /** @type {HTMLElement[]} */ ([...el.querySelectorAll('button, a, input, select, textarea')]);
+  (all.find((x) => name(x) === was) ?? all[0])?.focus({ preventScroll: true });
+}
+
+/**
  * Listens until the signal is aborted.
  * @param {EventTarget} target
  * @param {string} type

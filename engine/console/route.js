@@ -80,11 +80,13 @@ export function withParams(ctx, change) {
 
 /**
  * Changes the address without showing the page anew: for what the page has done already.
+ * A step that leads back is one of the page's own: it listens to popstate.
  * @param {Context} ctx
  * @param {Record<string, string | number | null | undefined>} change
+ * @param {boolean} [step] leaves a step back
  */
-export function note(ctx, change) {
+export function note(ctx, change, step = false) {
   const to = withParams(ctx, change);
-  history.replaceState(null, '', to);
+  if (to !== location.hash) history[step ? 'pushState' : 'replaceState'](null, '', to);
   ctx.params = parse(to).params;
 }
