@@ -110,6 +110,7 @@ func (e *Engine) consoleRoutes() []route {
 	return []route{
 		{"POST", consoleRoot + "/login", anyone, e.consoleLogin},
 		{"GET", consoleRoot + "/session", asOperator, e.consoleSession},
+		{"GET", consoleRoot + "/who", anyone, e.consoleWho},
 		{"POST", consoleRoot + "/logout", anyone, e.consoleLogout},
 	}
 }

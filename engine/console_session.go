@@ -212,6 +212,16 @@ func (e *Engine) consoleSession(r *Request) error {
 	return r.describeConsole(r.console, o)
 }
 
+// consoleWho is for the page when it is opened: whose session the browser has, or
+// nothing. That it has none is no failure then, and a browser would report it as one.
+func (e *Engine) consoleWho(r *Request) error {
+	n, o, err := r.consoleOf()
+	if err != nil {
+		return r.nothing()
+	}
+	return r.describeConsole(n, o)
+}
+
 func (r *Request) describeConsole(n *session, o *operatorRow) error {
 	return r.json(fasthttp.StatusOK, new(jsonObject).text("email", o.Email).text("role", o.role().String()).
 		number("idleSeconds", int64(consoleIdle/time.Second)).time("until", n.Created+consoleMax.Milliseconds()).

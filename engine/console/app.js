@@ -46,8 +46,9 @@ export async function reloadApps() {
 }
 
 async function start() {
-  try { session = await request('GET', 'session', { idle: true }); } catch (e) {
-    if (/** @type {any} */ (e).status !== 401) { clear(document.body, h('main', { class: 'login' }, h('div', { class: 'login-card' }, errorBox(e), button('Try again', { onclick: start })))); return; }
+  try { session = await request('GET', 'who', { idle: true }) ?? null; } catch (e) {
+    clear(document.body, h('main', { class: 'login' }, h('div', { class: 'login-card' }, errorBox(e), button('Try again', { onclick: start }))));
+    return;
   }
   if (session) await enter(session); else login();
 }
@@ -79,7 +80,7 @@ async function enter(s) {
 
 function build() {
   const main = h('main', { class: 'main', id: 'main', tabindex: '-1' });
-  const side = h('div', { class: 'sidebar' });
+  const side = h('aside', { class: 'sidebar', 'aria-label': 'Console' });
   const banner = h('div');
   const where = h('span', { class: 'where' });
   frame = { main, side, banner, where };
@@ -136,7 +137,7 @@ export function mark() { return h('span', { class: 'brand-mark', 'aria-hidden': 
 function switcher(kid, current, left) {
   const a = apps.find((e) => e.id === kid);
   const name = a ? label(a) : kid;
-  const opener = h('button', { type: 'button', class: 'switcher', 'aria-label': `App: ${name}. Switch app` },
+  const opener = h('button', { type: 'button', class: 'switcher' }, h('span', { class: 'sr' }, 'Switch app: '),
     h('span', { class: 'switcher-text' }, h('strong', null, name), h('small', { class: 'hint mono' }, kid)), icon('down'));
   return h('div', null, menu(opener, () => apps.map((e) => ({
     label: label(e), note: e.id, checked: e.id === kid,
@@ -149,7 +150,7 @@ function label(e) { return e.name && e.name !== e.appName ? `${e.appName || e.id
 
 function operatorMenu() {
   const s = /** @type {Session} */ (session);
-  const opener = h('button', { type: 'button', class: 'operator', 'aria-label': `Operator ${s.email}, ${s.role}` },
+  const opener = h('button', { type: 'button', class: 'operator' }, h('span', { class: 'sr' }, 'Operator '),
     h('span', { class: 'avatar', 'aria-hidden': 'true' }, s.email.slice(0, 2)),
     h('span', { class: 'switcher-text' }, h('span', null, s.email), h('small', { class: 'hint' }, s.role)), icon('more'));
   return menu(opener, () => [

@@ -31,13 +31,13 @@ export async function show(main, ctx) {
     return;
   }
   body.append(table({
-    label: 'Collections', rows: list, href: (c) => href(ctx.kid, 'data', [c.name], { as: ctx.seenAs }),
+    label: 'Collections', rows: list, href: (c) => c.name === 'user' ? href(ctx.kid, 'users') : href(ctx.kid, 'data', [c.name], { as: ctx.seenAs }),
     columns: [
       { label: 'Name', cell: (c) => c.name },
       { label: 'Level', cell: (c) => levelBadge(c.level) },
       ...(ctx.seenAs ? [{ label: 'This user reads', class: 'number', cell: (/** @type {any} */ c) => `${count(c.readable)} of ${count(c.entities)}` }] : [
         { label: 'Records', class: 'number', cell: (/** @type {any} */ c) => count(c.entities) },
-        { label: 'Override the level', class: 'number', cell: (/** @type {any} */ c) => c.overrides ? h('a', { href: href(ctx.kid, 'data', [c.name], { filter: 'overrides' }) }, count(c.overrides)) : '0' }]),
+        { label: 'Override the level', class: 'number', cell: (/** @type {any} */ c) => c.overrides && c.name !== 'user' ? h('a', { href: href(ctx.kid, 'data', [c.name], { filter: 'overrides' }) }, count(c.overrides)) : count(c.overrides) }]),
     ],
     actions: ctx.seenAs ? undefined : (c) => h('a', { class: 'button small', href: href(ctx.kid, 'settings', [c.name]), 'aria-label': `Settings of ${c.name}` }, 'Settings'),
   }));
