@@ -62,7 +62,7 @@ export function dialog({ title, body, actions = [], cancel = actions.length ? 'C
   },
   h('header', { class: 'dialog-head' }, h('h2', { id }, title), iconButton('close', 'Close', { onclick: ask })),
   content, problem,
-  (cancel || buttons.length) && h('footer', { class: 'dialog-foot' }, cancel && button(cancel, { onclick: ask }), ...buttons));
+  (cancel !== '' || buttons.length > 0) && h('footer', { class: 'dialog-foot' }, cancel !== '' && button(cancel, { onclick: ask }), ...buttons));
   const el = h('dialog', {
     class: `dialog ${size}`, 'aria-labelledby': id,
     oncancel: (/** @type {Event} */ e) => { if (e.target === el) { e.preventDefault(); ask(); } },
@@ -77,7 +77,7 @@ export function dialog({ title, body, actions = [], cancel = actions.length ? 'C
   document.body.appendChild(el);
   el.showModal();
   const first = /** @type {HTMLElement | null} */ (content.querySelector('[autofocus]') ?? content.querySelector('input:not([type=hidden]), textarea, select') ?? el.querySelector('footer button'));
-  first?.focus();
+  first?.focus({ preventScroll: true });
   return { el, body: content, close, closed, fail };
 }
 

@@ -48,7 +48,7 @@ export function columnMenu(ctx, name, columns, changed) {
   const list = h('div', { class: 'menu columns-menu', popover: 'auto', role: 'group', 'aria-label': 'Columns' }, all.map((c) => h('label', { class: 'menu-item' },
     h('input', { type: 'checkbox', checked: isShown(ctx, name, c.id, c.at), onchange: (/** @type {Event} */ e) => { choiceOf(ctx, name).set(c.id, /** @type {HTMLInputElement} */ (e.target).checked); dirty = true; } }), h('span', { class: c.at === 0 && c.id.startsWith('_') ? '' : 'mono' }, c.label))));
   let dirty = false;
-  const opener = button(`Columns ${shown()}/${all.length}`, {
+  const opener = button(['Columns', h('span', { class: 'columns-count' }, ` ${shown()}/${all.length}`)], {
     icon: 'columns', class: 'button small', 'aria-haspopup': 'dialog', 'aria-expanded': 'false',
     onclick: () => {
       list.showPopover();
@@ -84,7 +84,7 @@ export function grid(ctx, about, rows, columns, { marked, onmark, open, sort, on
     columns: [
       { label: '_id', class: 'mono', sort: '_id', cell: (e) => e._id },
       ...(isShown(ctx, about.name, '_access', 0) ? [{
-        label: 'Access', class: 'access', cell: (/** @type {Entity} */ e) => h('button', { type: 'button', class: 'access-button', 'aria-label': `Access of ${e._id}`, onclick: () => open(e._id, 'access') }, accessCell(ctx.kid, e, about.level)),
+        label: 'Access', class: 'access', cell: (/** @type {Entity} */ e) => h('button', { type: 'button', class: 'access-button', onclick: () => open(e._id, 'access') }, h('span', { class: 'sr' }, `Access of ${e._id}: `), accessCell(ctx.kid, e, about.level)),
       }] : []),
       ...fields.map((c) => ({ label: c, class: isNumber(rows, c) ? 'number value' : 'value', sort: sortable(c) ? c : undefined, cell: (/** @type {Entity} */ e) => value(e[c], Object.hasOwn(e, c)) })),
       ...(isShown(ctx, about.name, '_changed', 0) ? [{ label: 'Changed', class: 'nowrap', sort: '_kmd.lmt', cell: (/** @type {Entity} */ e) => ago(e._kmd?.lmt) }] : []),
