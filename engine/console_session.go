@@ -223,7 +223,11 @@ func (e *Engine) consoleWho(r *Request) error {
 }
 
 func (r *Request) describeConsole(n *session, o *operatorRow) error {
-	return r.json(fasthttp.StatusOK, new(jsonObject).text("email", o.Email).text("role", o.role().String()).
+	about := new(jsonObject)
+	if origin := r.e.config.PublicURL; origin != "" {
+		about.text("origin", origin) // where apps reach this server, for the examples on the pages
+	}
+	return r.json(fasthttp.StatusOK, about.text("email", o.Email).text("role", o.role().String()).
 		number("idleSeconds", int64(consoleIdle/time.Second)).time("until", n.Created+consoleMax.Milliseconds()).
 		flag("totp", false).close())
 }
