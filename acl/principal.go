@@ -55,7 +55,7 @@ func (p Principal) less(q Principal) bool {
 // valid. The zero Principals see nothing.
 type Principals struct {
 	root  bool        // the master: sees all
-	names []Principal // everyone, himself, his groups
+	names []Principal // everyone first, if at all, himself, his groups
 }
 
 // PrincipalsOf returns what s is to an index. Roles other than RoleUser and
@@ -75,6 +75,10 @@ func PrincipalsOf(s Subject) Principals {
 	}
 	return Principals{names: names}
 }
+
+// Named is what one principal is to an index by himself: those of the entities that
+// name him for reading, and no others, whatever they or the level say to everyone.
+func Named(who Principal) Principals { return Principals{names: []Principal{who}} }
 
 // readers returns whom a names for reading, as principals, sorted, each once,
 // appended to dst[:0].

@@ -243,7 +243,7 @@ func (p Principals) reads(a *ACL, l Level) bool {
 	case len(p.names) == 0:
 		return false
 	}
-	if s := a.everyone(Read); s == On || s == Unset && l.grants(Read) {
+	if s := a.everyone(Read); p.names[0].Kind == KindEveryone && (s == On || s == Unset && l.grants(Read)) {
 		return true
 	}
 	creator, users, groups := a.named(Read)

@@ -145,6 +145,7 @@ var attackMatrix = []struct {
 	{"PUT /v4/environments/{kid}/collections/{name}/orders", attackManage, "/v4/environments/K/collections/none/orders", `{"pin":"x"}`},
 	{"GET /v4/environments/{kid}/collections/{name}/why", attackManage, "/v4/environments/K/collections/none/why", ""},
 	{"GET /v4/environments/{kid}/collections/{name}/who-can", attackManage, "/v4/environments/K/collections/none/who-can", ""},
+	{"GET /v4/environments/{kid}/collections/{name}/entities", attackManage, "/v4/environments/K/collections/none/entities", ""},
 	{"GET /v4/environments/{kid}/visible", attackManage, "/v4/environments/K/visible", ""},
 	{"GET /v4/environments/{kid}/users", attackManage, "/v4/environments/K/users", ""},
 	{"GET /v4/environments/{kid}/groups", attackManage, "/v4/environments/K/groups", ""},

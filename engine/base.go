@@ -138,6 +138,15 @@ func (p *packed) size(i acl.Ordinal) int {
 	return packedHead + int(binary.LittleEndian.Uint32(p.chunks[at>>32][uint32(at)+16:]))
 }
 
+// grants returns the ACL of the row, read into s and borrowed.
+func (r packedRow) grants(s *acl.Scratch) *acl.ACL {
+	a, err := s.Decode(r.value[entityFixed:r.bodyAt])
+	if err != nil {
+		panic("an entity that was packed does not unpack: " + err.Error()) // it was decoded when it was packed
+	}
+	return a
+}
+
 func (r packedRow) body() []byte { return r.value[r.bodyAt:] }
 
 func (p *packed) row(i acl.Ordinal) packedRow {

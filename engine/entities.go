@@ -290,20 +290,26 @@ func (r *Request) list(c *collection) error {
 	if err != nil {
 		return err
 	}
-	whole, rights := len(r.ctx.QueryArgs().Peek("fields")) == 0, r.wantsRights()
+	return r.answerList(c, q, nil, res, r.wantsRights())
+}
+
+// answerList answers with the visible entities of a collection that match q and that
+// keep, if there is one, tells to keep.
+func (r *Request) answerList(c *collection, q *query.Query, keep keeping, res *resolver, rights bool) error {
+	whole := len(r.ctx.QueryArgs().Peek("fields")) == 0
 	out := &r.ctx.Response
 	r.ctx.SetStatusCode(fasthttp.StatusOK)
 	out.AppendBodyString("[")
 	n, size := 0, 0
 	p := r.plan(c, q)
-	if whole && res == nil && !rights {
+	if whole && keep == nil && res == nil && !rights {
 		if done, err := r.copyPage(c, p, q); done {
 			out.AppendBodyString("]")
 			return err
 		}
 	}
 	var projected, resolved, entitled []byte // used again for each
-	err = r.find(c, p, func(doc document.Value) error {
+	err := r.find(c, p, keep, func(doc document.Value) error {
 		if n == maxResults {
 			return errTooMany
 		}

@@ -157,6 +157,7 @@ func (e *Engine) routes() []route {
 		{"GET", "/v4/environments/{kid}/collections/{name}/explain-query", manage, e.explainQuery},
 		{"GET", "/v4/environments/{kid}/collections/{name}/why", manage, e.why},
 		{"GET", "/v4/environments/{kid}/collections/{name}/who-can", manage, e.whoCan},
+		{"GET", "/v4/environments/{kid}/collections/{name}/entities", manage, e.manageEntities},
 		{"GET", "/v4/environments/{kid}/visible", manage, e.visibleTo},
 		{"GET", "/v4/environments/{kid}/users", manage, e.manageUsers},
 		{"GET", "/v4/environments/{kid}/names", manage, e.nameUsers},

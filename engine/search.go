@@ -122,11 +122,16 @@ func (k *contents) position(i acl.Ordinal) acl.Position {
 	return k.base.rows.row(i).position()
 }
 
-// find answers a query from a collection as planned.
-func (r *Request) find(c *collection, p *plan, emit func(document.Value) error) error {
+// find answers a query from a collection as planned, of what keep leaves of it; nil
+// leaves all.
+func (r *Request) find(c *collection, p *plan, keep keeping, emit func(document.Value) error) error {
 	k, err := r.open(c, p)
 	defer k.close()
-	if err == nil {
+	switch {
+	case err != nil:
+	case keep != nil:
+		return r.kept(k, keep).run(p.rest, emit)
+	default:
 		err = k.run(p.rest, emit)
 	}
 	return r.watched(c, p, k, err)
