@@ -27,7 +27,15 @@ func (e *Engine) adminRoutes() []route {
 		{"GET", "/v4/environments/{kid}/users/{name}/sessions", asOperator, e.listSessions},
 		{"DELETE", "/v4/environments/{kid}/users/{name}/sessions", asOperator, e.endSessions},
 		{"DELETE", "/v4/environments/{kid}/users/{name}/sessions/{session}", asOperator, e.endOneSession},
+		{"GET", "/v4/operators", asOperator, e.listOperators},
 		{"POST", "/v4/operators", asOperator, e.makeOperator},
+		{"PUT", "/v4/operators/{email}", asOperator, e.putOperator},
+		{"DELETE", "/v4/operators/{email}", asOperator, e.removeOperator},
+		{"DELETE", "/v4/operators/{email}/totp", asOperator, e.dropTOTP},
+		{"PUT", "/v4/operator/password", asOperator, e.putOwnPassword},
+		{"POST", "/v4/operator/totp", asOperator, e.beginTOTP},
+		{"PUT", "/v4/operator/totp", asOperator, e.confirmTOTP},
+		{"DELETE", "/v4/operator/totp", asOperator, e.endTOTP},
 		{"GET", "/v4/backup", asOperator, e.backup},
 		{"POST", "/v4/check", asOperator, e.runCheck},
 	}
@@ -211,6 +219,9 @@ func (e *Engine) newAppSecret(r *Request) error {
 }
 
 func (e *Engine) newMasterSecret(r *Request) error {
+	if r.plane == consolePlane {
+		return fault(errForbidden, "a master secret never reaches a browser; postern app regenerate-secret makes one")
+	}
 	return e.newSecret(r, "masterSecret", func(c *appConfig) *[]secret { return &c.MasterSecrets })
 }
 
@@ -329,21 +340,6 @@ func (e *Engine) endOneSession(r *Request) error {
 		return err
 	}
 	return r.nothing()
-}
-
-func (e *Engine) makeOperator(r *Request) error {
-	doc, err := r.object()
-	if err != nil {
-		return err
-	}
-	email, password, err := credentialsIn(doc, "email")
-	if err != nil {
-		return err
-	}
-	if err := e.createOperator(r.actor(), email, password); err != nil {
-		return err
-	}
-	return r.json(fasthttp.StatusCreated, new(jsonObject).text("email", email).close())
 }
 
 // backup streams a verified export of the whole store as of now.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"postern/acl"
@@ -147,39 +146,6 @@ func addSecret(secrets []secret, digest auth.Digest, now int64, overlap time.Dur
 		out = append(out, old)
 	}
 	return out
-}
-
-// CreateOperator makes an operator of the server.
-func (e *Engine) CreateOperator(email, password string) error {
-	return e.createOperator(byServer, email, password)
-}
-
-func (e *Engine) createOperator(by actor, email, password string) error {
-	if email == "" || password == "" {
-		return fault(errOutOfRange, "an operator needs an e-mail address and a password")
-	}
-	phc, err := e.hasher.Hash(context.Background(), e.Random(), password)
-	if err != nil {
-		return fmt.Errorf("hashing the password: %w", err)
-	}
-	return e.committer.submit(nil, &createOperator{by: by, email: email, phc: phc})
-}
-
-type createOperator struct {
-	by         actor
-	email, phc string
-}
-
-func (in *createOperator) audit() auditLine {
-	return auditLine{actor: in.by, Act: "create operator", Item: in.email}
-}
-
-func (in *createOperator) plan(d *draft) ([]store.Op, error) {
-	if _, taken := d.systemState().operators.Get(in.email); taken {
-		return nil, fault(errBadRequest, "operator %q exists", in.email)
-	}
-	row := &operatorRow{Email: in.email, Password: in.phc, Generation: 1}
-	return []store.Op{{Key: store.Key{Table: tableOperator, ID: in.email}, Value: encodeRow(row)}}, nil
 }
 
 // CreateUser makes a user with a name, a password and nothing else, as seeding

@@ -149,6 +149,7 @@ func (w *auditChanges) operator(email string, before, after []byte) {
 			m["role"] = quoted(owner.String())
 		}
 		delete(m, "generation") // moves with the others
+		delete(m, "totpStep")   // moves with each login
 		delete(m, "email")
 	}
 	c.differ(rowOf(was), rowOf(is), "role")

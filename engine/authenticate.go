@@ -132,6 +132,9 @@ func (r *Request) byToken(digest auth.Digest) error {
 		if n, ok := st.sessions.Get(key); ok && st.live(n, r.start) {
 			r.operator = n.User
 			r.session = n
+			if o := st.roleOf(n.User); o < r.route.role {
+				return fault(errInsufficient, "the role %s may not do this", o)
+			}
 			r.subject = acl.Subject{Role: acl.RoleMaster}
 			r.principals = acl.PrincipalsOf(r.subject)
 			return nil

@@ -7,7 +7,6 @@ import (
 
 	"postern/acl"
 	"postern/auth"
-	"postern/engine/document"
 	"postern/engine/store"
 )
 
@@ -123,29 +122,28 @@ func (in *touchConsole) plan(d *draft) ([]store.Op, error) {
 // openConsole logs an operator in to the console; closeConsole logs him out.
 type openConsole struct {
 	by          actor
-	email       string
-	generation  uint64
+	proof       operatorProof
 	digest, old auth.Digest // old: the session that the browser had
 }
 
 func (in *openConsole) audit() auditLine {
-	return auditLine{actor: in.by.as("operator " + in.email), Act: "log in to the console", Item: in.email}
+	return auditLine{actor: in.by.as("operator " + in.proof.email), Act: "log in to the console", Item: in.proof.email}
 }
 
 func (in *openConsole) plan(d *draft) ([]store.Op, error) {
-	s := d.systemState()
-	o, ok := s.operators.Get(in.email)
-	if !ok || o.Generation != in.generation {
-		return nil, errCredentials
+	s, email := d.systemState(), in.proof.email
+	ops, err := in.proof.plan(s)
+	if err != nil {
+		return nil, err
 	}
-	ops := []store.Op{consoleOp(in.digest, &sessionRow{User: in.email, Generation: o.Generation, Created: d.now, LastSeen: d.now})}
+	ops = append(ops, consoleOp(in.digest, &sessionRow{User: email, Generation: in.proof.generation, Created: d.now, LastSeen: d.now}))
 	var oldest *session
 	own := 0
 	s.consoles.Scan(func(_ string, n *session) bool {
 		switch {
 		case n.digest == in.old || !s.liveConsole(n, d.now):
 			ops = append(ops, consoleOp(n.digest, nil))
-		case n.User == in.email:
+		case n.User == email:
 			own++
 			if oldest == nil || n.Created < oldest.Created {
 				oldest = n
@@ -180,18 +178,20 @@ func (e *Engine) consoleLogin(r *Request) error {
 	if err != nil {
 		return err
 	}
-	o, err := e.knownOperator(r, doc)
+	proof, err := e.proveOperator(r, doc, "code")
 	if err != nil {
 		return err
 	}
 	token, digest := auth.NewToken(e.Random())
-	in := &openConsole{by: r.actor(), email: o.Email, generation: o.Generation, digest: digest,
+	in := &openConsole{by: r.actor(), proof: proof, digest: digest,
 		old: auth.TokenDigest(string(r.ctx.Request.Header.Cookie(consoleCookie)))}
 	if err := e.committer.submit(nil, in); err != nil {
 		return err
 	}
-	n, ok := e.system.Load().consoles.Get(string(digest[:]))
-	if !ok {
+	st := e.system.Load()
+	n, ok := st.consoles.Get(string(digest[:]))
+	o, known := st.operators.Get(proof.email)
+	if !ok || !known {
 		return errCredentials // ended already
 	}
 	r.setCookie(token, "")
@@ -229,7 +229,7 @@ func (r *Request) describeConsole(n *session, o *operatorRow) error {
 	}
 	return r.json(fasthttp.StatusOK, about.text("email", o.Email).text("role", o.role().String()).
 		number("idleSeconds", int64(consoleIdle/time.Second)).time("until", n.Created+consoleMax.Milliseconds()).
-		flag("totp", false).close())
+		flag("totp", o.TOTP != "").close())
 }
 
 // consoleLogout ends the session that the browser has, if it has one.
@@ -241,26 +241,4 @@ func (e *Engine) consoleLogout(r *Request) error {
 	}
 	r.setCookie("", "; Max-Age=0")
 	return r.nothing()
-}
-
-// knownOperator checks who an operator says he is.
-func (e *Engine) knownOperator(r *Request, doc document.Value) (*operatorRow, error) {
-	email, password, err := credentialsIn(doc, "email")
-	if err != nil {
-		return nil, err
-	}
-	o, known := e.system.Load().operators.Get(email)
-	phc := ""
-	if known {
-		phc = o.Password
-	}
-	// The empty app key is the operators' own plane for the throttle.
-	ok, _, err := e.verifyPassword(r, "", email, password, phc)
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		return nil, errCredentials
-	}
-	return o, nil
 }

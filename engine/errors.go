@@ -56,6 +56,7 @@ const (
 	errLockedDown
 	errUnverified
 	errCode
+	errTwoFactor
 	errForbidden
 	kindCount
 )
@@ -91,6 +92,7 @@ var errorTable = [kindCount]row{
 	errInsufficient:       {401, "InsufficientCredentials", "The credentials used to authenticate this request are not authorized to run this operation. Please retry your request with appropriate credentials."},
 	errLockedDown:         {401, "UserLockedDown", "This user has been locked down. Please contact the owner of the app."},
 	errCode:               {401, "CodeRequired", "The password is right. A code of the operator's authenticator is needed as well."},
+	errTwoFactor:          {401, "InvalidTwoFactorAuth", "The password is right. A code of the operator's authenticator is needed as well."},
 	errForbidden:          {403, "InsufficientCredentials", "This console session is not authorized to run this operation."},
 	errUnverified:         {403, "EmailVerificationRequired", "The e-mail address of this user must be confirmed before he can log in."},
 	errIndirect:           {403, "IndirectCollectionAccessDisallowed", "Please use the appropriate API to access this collection for this app backend."},

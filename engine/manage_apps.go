@@ -113,10 +113,11 @@ func (o *jsonObject) settings(c *appConfig) *jsonObject {
 
 // environment shows an environment as it is now. An operator's session is shown
 // a master secret of its own, because kinvey-cli manages roles and groups with
-// the one it finds here; the app's own secrets are kept as hashes only.
+// the one it finds here; the app's own secrets are kept as hashes only. With it he is
+// the master, so it is for owners.
 func (r *Request) environment(a *app) *jsonObject {
 	o := describeEnvironment(a.view.Load().config)
-	if r.session != nil {
+	if r.session != nil && r.e.system.Load().roleOf(r.operator) == owner {
 		o.text("masterSecret", r.e.masterOf(r.session.digest, a.key))
 	}
 	return o
@@ -159,7 +160,7 @@ func (e *Engine) derivedMaster(key, secret string, now int64) bool {
 	found := false
 	s.sessions.Scan(func(_ string, n *session) bool {
 		// In constant time, and every session: the caller is not yet trusted.
-		if subtle.ConstantTimeCompare([]byte(e.masterOf(n.digest, key)), []byte(secret)) == 1 && s.live(n, now) {
+		if subtle.ConstantTimeCompare([]byte(e.masterOf(n.digest, key)), []byte(secret)) == 1 && s.live(n, now) && s.roleOf(n.User) == owner {
 			found = true
 		}
 		return true
@@ -229,23 +230,32 @@ func (e *Engine) makeApp(r *Request) error {
 	if err != nil {
 		return err
 	}
-	made, err := e.made(s)
+	made, err := r.made(s)
 	if err != nil {
 		return err
 	}
 	a, _ := e.appByKey(s.Key)
-	body := describeApplication(s.Key, a.view.Load().config, [][]byte{made}).
-		text("appSecret", s.AppSecret).text("masterSecret", s.MasterSecret).close()
-	return r.json(fasthttp.StatusCreated, body)
+	body := describeApplication(s.Key, a.view.Load().config, [][]byte{made})
+	return r.json(fasthttp.StatusCreated, r.newSecrets(body, s).close())
 }
 
 // made shows a new environment with its secrets.
-func (e *Engine) made(s AppSecrets) ([]byte, error) {
-	a, ok := e.appByKey(s.Key)
+func (r *Request) made(s AppSecrets) ([]byte, error) {
+	a, ok := r.e.appByKey(s.Key)
 	if !ok {
 		return nil, errAppNotFound // deleted meanwhile
 	}
-	return describeEnvironment(a.view.Load().config).text("appSecret", s.AppSecret).text("masterSecret", s.MasterSecret).close(), nil
+	return r.newSecrets(describeEnvironment(a.view.Load().config), s).close(), nil
+}
+
+// newSecrets adds the secrets of what was just made. The master secret never reaches a
+// browser; postern app regenerate-secret makes another.
+func (r *Request) newSecrets(o *jsonObject, s AppSecrets) *jsonObject {
+	o.text("appSecret", s.AppSecret)
+	if r.plane != consolePlane {
+		o.text("masterSecret", s.MasterSecret)
+	}
+	return o
 }
 
 // setOfApplication changes a setting that all environments of an app share.
@@ -368,7 +378,7 @@ func (e *Engine) makeEnvironment(r *Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := e.made(s)
+	body, err := r.made(s)
 	if err != nil {
 		return err
 	}

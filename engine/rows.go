@@ -94,6 +94,10 @@ type operatorRow struct {
 	Password   string `json:"password"` // PHC string
 	Generation uint64 `json:"generation"`
 	Role       string `json:"role,omitempty"` // name of an opRole; "": owner
+
+	TOTP        string `json:"totp,omitempty"`        // sealed secret of his authenticator, "": he has none
+	TOTPPending string `json:"totpPending,omitempty"` // the same, until he has shown a code of it
+	TOTPStep    int64  `json:"totpStep,omitempty"`    // of the last code that was taken
 }
 
 // collectionRow is the metadata of one collection.

@@ -50,6 +50,15 @@ func (s *systemState) live(n *session, now int64) bool {
 		!auth.Expired(unixTime(now), unixTime(n.Created), unixTime(n.Created), 0, operatorSession)
 }
 
+// roleOf is the role of an operator.
+func (s *systemState) roleOf(email string) opRole {
+	o, ok := s.operators.Get(email)
+	if !ok {
+		return noRole
+	}
+	return o.role()
+}
+
 // An app is the place where the newest view of one app is found.
 type app struct {
 	number uint32

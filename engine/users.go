@@ -194,6 +194,12 @@ func (e *Engine) signUp(r *Request) error {
 	own.members = append(own.members, b.members...)
 	own.setFields(r.grantedFields(in.grant))
 	in.members = own.withID(in.id)
+	if r.plane == consolePlane { // a browser gets nobody's token, and no password that it has not asked for
+		in.session = false
+		if b.password != "" {
+			password = ""
+		}
+	}
 	return r.answerSignUp(in, password)
 }
 

@@ -15,7 +15,7 @@ const maxWrapped = 16 // headers that one answer repeats in its body
 // request; the status stays as it is, and an answer without a body stays so.
 func (r *Request) wrap() {
 	h := &r.ctx.Request.Header
-	if !r.sent.kinvey || !truthy(h.Peek("X-Kinvey-ResponseWrapper")) || r.ctx.Response.StatusCode() == fasthttp.StatusNoContent {
+	if !r.sent.kinvey || r.plane == consolePlane || !truthy(h.Peek("X-Kinvey-ResponseWrapper")) || r.ctx.Response.StatusCode() == fasthttp.StatusNoContent {
 		return
 	}
 	names := bytes.FieldsFunc(h.Peek("X-Kinvey-Include-Headers-In-Response"), func(c rune) bool { return c == ',' || c == ' ' })

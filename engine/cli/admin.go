@@ -226,18 +226,6 @@ func groupCommand(s streams) *cobra.Command {
 	)
 }
 
-func operatorCommand(s streams) *cobra.Command {
-	return parent("operator", "Operators of the server",
-		sub("create EMAIL", "Create an operator; the password is read from standard input", 1, func(c *client, cmd *cobra.Command, a []string) error {
-			password, err := readSecret(cmd)
-			if err != nil {
-				return err
-			}
-			return c.show(s, "POST", "/v4/operators", map[string]string{"email": a[0], "password": password})
-		}),
-	)
-}
-
 // readSecret reads a line from standard input, so that secrets are neither in
 // the list of processes nor in the shell's history.
 func readSecret(cmd *cobra.Command) (string, error) {

@@ -274,7 +274,19 @@ func TestAdministration(t *testing.T) {
 	ok("", "group", "delete", devKey, "g")
 	fails("EntityNotFound", "group", "show", devKey, "g")
 	// An operator.
-	contains(ok("pass word\n", "operator", "create", "op@example.com"), "op@example.com")
+	contains(ok("pass word\n", "operator", "create", "op@example.com"), `"owner"`)
+	contains(ok("pass word\n", "operator", "add", "vera@example.com", "--role", "viewer"), `"viewer"`)
+	contains(ok("", "operator", "role", "vera@example.com", "editor"), `"editor"`)
+	contains(ok("other word\n", "operator", "password", "vera@example.com"), "vera@example.com")
+	fails("role is viewer, editor or owner", "operator", "role", "vera@example.com", "god")
+	fails("no authenticator", "operator", "totp-off", "vera@example.com")
+	ok("", "operator", "remove", "vera@example.com")
+	fails("no such operator", "operator", "remove", "vera@example.com")
+	ok("", "operator", "remove", "op@example.com")
+	fails("last owner", "operator", "remove", "dev@localhost")
+	if list := ok("", "operator", "list"); strings.Contains(list, "vera") || !strings.Contains(list, "dev@localhost") {
+		t.Errorf("the operators are %s", list)
+	}
 	// The check, on the running server and on its directory.
 	contains(ok("", "check"), "ok")
 	// A backup, while it runs, and what comes out of it.
