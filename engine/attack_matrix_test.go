@@ -163,6 +163,7 @@ var attackMatrix = []struct {
 	{"POST /v4/session", attackOpen, "/v4/session", `{}`},
 	{"GET /v4/identity-providers", attackOpen, "/v4/identity-providers", ""},
 	{"GET /v4/user", attackOperators, "/v4/user", ""},
+	{"GET /v4/system", attackOperators, "/v4/system", ""},
 	{"GET /v4/apps", attackOperators, "/v4/apps", ""},
 	{"POST /v4/apps", attackOperators, "/v4/apps", `{"nonsense":1}`},
 	{"GET /v4/apps/{app}", attackOperators, "/v4/apps/none", ""},

@@ -22,6 +22,8 @@ type Config struct {
 	Random io.Reader        // nil: crypto/rand.Reader; of ids, tokens and secrets
 	Logger *slog.Logger     // nil: discards
 
+	Version string // of the program, told to operators
+
 	Argon     auth.Params      // zero: auth.DefaultParams
 	HashSlots int              // passwords hashed at once; 0: 2
 	HashQueue int              // waiting for that; 0: 32

@@ -27,6 +27,7 @@ type Engine struct {
 	derive    [32]byte // key of the secrets that are derived for operators' sessions
 
 	head     position     // of the state; the committer's
+	started  int64        // Unix ms
 	lastTime atomic.Int64 // newest time given to a record, Unix ms
 	broken   atomic.Bool
 	gate     gate
@@ -71,6 +72,7 @@ func Open(config Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{config: config, driver: config.Driver, imports: make(chan struct{}, importSlots)}
+	e.started = e.now()
 	e.snapshots = newSnapshots(e)
 	if err := e.reload(e.snapshots); err != nil {
 		return nil, fmt.Errorf("loading the store: %w", err)

@@ -131,6 +131,7 @@ func (e *Engine) routes() []route {
 		{"POST", "/v4/session", anyone, e.operatorLogin},
 		{"DELETE", "/v4/session", asOperator, e.operatorLogout},
 		{"GET", "/v4/user", asOperator, e.operatorSelf},
+		{"GET", "/v4/system", asOperator, e.manageSystem},
 		{"GET", "/v4/requests", asOperator, e.listRequests},
 		{"GET", "/v4/apps", asOperator, e.listApps},
 		{"POST", "/v4/apps", asOperator, e.makeApp},

@@ -69,7 +69,7 @@ func (s *server) run(log *slog.Logger) (err error) {
 	ended := make(chan error, 4)
 	s.config.Driver = driver
 	s.config.SnapshotDir = filepath.Join(s.dir, "snapshot")
-	s.config.Logger = log
+	s.config.Logger, s.config.Version = log, Version
 	s.config.OnFailure = func(err error) { ended <- err }
 	e, err := engine.Open(s.config)
 	if err != nil {
