@@ -67,7 +67,8 @@ type audited interface {
 	audit() auditLine
 }
 
-// A noted intent changes nothing but leaves lines.
+// A noted intent says itself what the audit says of it. Its rows are none of the
+// audit's business, or there are none.
 type noted interface {
 	notes() []auditLine
 }

@@ -37,11 +37,10 @@ func audits(op *store.Op) bool {
 // auditOf returns what the audit says of an intent that is about to be brought into
 // the draft, nothing for most.
 func (d *draft) auditOf(in intent, ops []store.Op) []auditLine {
-	if len(ops) == 0 {
+	if len(ops) == 0 || ops[0].Key.App == 0 {
 		if n, ok := in.(noted); ok {
 			return bounded(n.notes())
 		}
-		return nil
 	}
 	var w *auditChanges
 	for i := range ops {
@@ -63,6 +62,7 @@ func (d *draft) auditOf(in intent, ops []store.Op) []auditLine {
 type auditChange struct {
 	auditLine
 	before, after map[string]json.RawMessage
+	sessions      int // that ended
 }
 
 // auditChanges are those of one intent, in the order of its rows.
@@ -97,12 +97,14 @@ func (c *auditChange) set(name string, before, after json.RawMessage) {
 	}
 }
 
-// add counts something that has begun or ended.
-func (c *auditChange) add(side map[string]json.RawMessage, name string, n int) {
-	if n > 0 {
-		was, _ := strconv.Atoi(string(side[name]))
-		side[name] = strconv.AppendInt(nil, int64(was+n), 10)
+// ended says that a session has ended: which one, or how many.
+func (c *auditChange) ended(n *session) {
+	if c.sessions++; c.sessions == 1 {
+		c.before["session"] = quoted(sessionName(n))
+		return
 	}
+	delete(c.before, "session")
+	c.before["sessions"] = numbered(c.sessions)
 }
 
 // login makes the change one of sessions, unless it is of more than that.
@@ -379,18 +381,13 @@ func (w *auditChanges) private(s *appState, op *store.Op) {
 		c.hidden("password", was.Password != "", is.Password != "")
 	}
 	if existed && is.Generation != was.Generation && op.Value != nil {
-		c.add(c.before, "sessions", w.liveSessions(s, id))
+		s.sessionsOf(id, func(o *session) bool {
+			if s.live(o, w.d.now) {
+				c.ended(o)
+			}
+			return true
+		})
 	}
-}
-
-func (w *auditChanges) liveSessions(s *appState, user string) (n int) {
-	s.sessionsOf(user, func(o *session) bool {
-		if s.live(o, w.d.now) {
-			n++
-		}
-		return true
-	})
-	return n
 }
 
 // hidden says of what may not be shown that it was there, and that it is.
@@ -410,7 +407,7 @@ func (w *auditChanges) session(s *appState, op *store.Op) {
 	case op.Value == nil && existed && s.live(old, w.d.now):
 		c := w.of(s.config.Key, "user", old.User, "end session")
 		c.login()
-		c.add(c.before, "sessions", 1)
+		c.ended(old)
 	case op.Value != nil && !existed:
 		row, err := decodeRow[sessionRow](op.Value)
 		if err != nil {

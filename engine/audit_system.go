@@ -95,7 +95,7 @@ func (w *auditChanges) app(op *store.Op) {
 	a, ok := w.d.directory().byKey[op.Key.ID]
 	if !ok {
 		c := w.of(is.Key, "", "", "create app")
-		c.members(nil, describeEnvironment(&is).close())
+		c.members(nil, settingsOf(&is))
 		c.secrets(&appConfig{}, &is)
 		return
 	}
@@ -106,7 +106,7 @@ func (w *auditChanges) app(op *store.Op) {
 			return
 		}
 		c := w.of(is.Key, "", "", "delete app")
-		c.members(describeEnvironment(was).close(), nil)
+		c.members(settingsOf(was), nil)
 		entities := 0
 		s.collections.Scan(func(_ string, c *collection) bool {
 			entities += int(c.check.Count)
@@ -116,8 +116,17 @@ func (w *auditChanges) app(op *store.Op) {
 		return
 	}
 	c := w.of(is.Key, "", "", "change app")
-	c.members(describeEnvironment(was).close(), describeEnvironment(&is).close())
+	c.members(settingsOf(was), settingsOf(&is))
 	c.secrets(was, &is)
+}
+
+// settingsOf are the settings of an app as they are shown.
+func settingsOf(c *appConfig) []byte {
+	m := byName(describeEnvironment(c).close())
+	for _, always := range [...]string{"id", "numberOfCollaborators", "numberOfAdmins"} {
+		delete(m, always)
+	}
+	return encodeRow(m)
 }
 
 // members compares two JSON objects of which everything may be shown.
@@ -169,7 +178,7 @@ func (w *auditChanges) operatorSession(op *store.Op, old *session, live func(*se
 	case op.Value == nil && old != nil && live(old, w.d.now):
 		c := w.of("", "", old.User, "end session")
 		c.login()
-		c.add(c.before, "sessions", 1)
+		c.ended(old)
 	case op.Value != nil && old == nil:
 		row, err := decodeRow[sessionRow](op.Value)
 		if err != nil {

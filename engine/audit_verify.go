@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -67,6 +68,7 @@ type auditVerifier struct {
 	known AuditHead
 	base  AuditHead
 	at    AuditHead // how far the records hold
+	told  uint64    // where the audit begins, as its last record of a removal says
 }
 
 func (v *auditVerifier) fault(n uint64, format string, args ...any) error {
@@ -125,6 +127,12 @@ func (v *auditVerifier) records() error {
 		case rec.Prev != hex.EncodeToString(v.at.Hash[:]):
 			return v.fault(next, "not the one that came after record %d as it is now", v.at.N)
 		}
+		if rec.Act == actTrim && rec.By == byServer.By {
+			var after struct{ From uint64 }
+			if err := json.Unmarshal(rec.After, &after); err == nil {
+				v.told = after.From
+			}
+		}
 		v.at = v.at.next(row.Value)
 		v.Records++
 		if v.known.N == v.at.N && v.known != v.at {
@@ -139,6 +147,8 @@ func (v *auditVerifier) records() error {
 		return v.fault(v.at.N+1, "missing; there were %d records", v.Head.N)
 	case v.at != v.Head:
 		return v.fault(v.at.N, "not what was committed as the last one")
+	case v.base.N > 0 && v.told != v.From:
+		return v.fault(v.base.N, "removed, and no record tells of it")
 	}
 	return nil
 }

@@ -99,10 +99,14 @@ func (r *Request) basic(name, password string) error {
 		role = acl.RoleMaster
 	}
 	if role == acl.RoleNone {
+		r.e.sample(sampleSecret, r, func(r *Request) auditLine { return r.refused("neither the app secret nor the master secret") })
 		return errCredentials
 	}
 	r.subject = acl.Subject{Role: role}
 	r.principals = acl.PrincipalsOf(r.subject)
+	if role == acl.RoleMaster {
+		r.e.sample(sampleMaster, r, (*Request).askedFor)
+	}
 	return nil
 }
 
@@ -210,6 +214,15 @@ func (e *Engine) verifyPassword(r *Request, app, account, password, phc string) 
 		known = e.throttle.Known(now, app, account, network)
 	}
 	ok, rehash, err = e.hasher.Verify(context.Background(), phc, password, known)
+	if err == nil && !ok {
+		e.sample(sampleLogin, r, func(*Request) auditLine {
+			l := auditLine{Act: "failed login"}
+			if phc != "" { // else it may be anything, a password in the wrong field, too
+				l.Item = account
+			}
+			return l
+		})
+	}
 	if limited {
 		switch {
 		case err != nil:

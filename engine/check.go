@@ -56,7 +56,7 @@ func (e *Engine) Check(report func(problem string)) error {
 	if in.err != nil {
 		return in.err
 	}
-	if in.audit != in.loaded.system.audit {
+	if in.same && in.audit != in.loaded.system.audit {
 		report(fmt.Sprintf("the audit has come to %s, and to %s in the store", in.audit, in.loaded.system.audit))
 	}
 	if err := checkAudit(context.Background(), e.driver, report); err != nil {
@@ -81,6 +81,7 @@ type checkpoint struct {
 	e      *Engine
 	live   map[string]*appState
 	audit  AuditHead
+	same   bool // nobody else has written
 	loaded *loaded
 	err    error
 }
@@ -93,7 +94,7 @@ func (in *checkpoint) plan(*draft) ([]store.Op, error) {
 	}
 	defer view.Close()
 	in.loaded, in.err = load(in.e.driver, view, nil)
-	in.live, in.audit = map[string]*appState{}, in.e.system.Load().audit
+	in.live, in.audit, in.same = map[string]*appState{}, in.e.system.Load().audit, view.Seq() == in.e.head.seq
 	for key, a := range in.e.apps.Load().byKey {
 		in.live[key] = a.view.Load()
 	}

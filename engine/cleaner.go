@@ -8,8 +8,8 @@ import (
 	"postern/engine/store"
 )
 
-// The cleaner removes the rows of dropped collections and has histories
-// trimmed, a batch at a time, through the committer like everybody else.
+// The cleaner removes the rows of dropped collections and old records of the audit,
+// and has histories trimmed, a batch at a time, through the committer like everybody else.
 type cleaner struct {
 	e    *Engine
 	wake chan struct{} // capacity 1
@@ -51,6 +51,9 @@ func (c *cleaner) run() {
 			return
 		case <-c.wake:
 		case <-round.C:
+		}
+		if err := c.trimAudit(); err != nil && !errors.Is(err, errStopped) {
+			c.e.config.Logger.Error("removing old records of the audit", "error", err)
 		}
 		c.e.snapshots.sweep() // the files of what was dropped go first
 		for _, a := range c.e.apps.Load().byNumber {

@@ -52,7 +52,13 @@ type Config struct {
 	// ValueMemory is how many bytes of entities are held in memory. What is
 	// beyond is read in place from files of the snapshots; 0: 256 MiB.
 	ValueMemory int
-	LogDenials  bool // log every denial with its reason
+	// AuditKeep is for how many days records of the audit are kept; 0: 400, negative:
+	// for ever.
+	AuditKeep int
+	// NoSamples leaves refused requests and uses of the master secret out of the
+	// audit: nothing is written unasked. They are counted all the same.
+	NoSamples  bool
+	LogDenials bool // log every denial with its reason
 	// OnRequest is called with each request when it was answered; nil: nobody wants
 	// to know. It must not wait for anything.
 	OnRequest func(*LoggedRequest)
@@ -118,6 +124,9 @@ func (c *Config) defaults() {
 	}
 	if c.ValueMemory == 0 {
 		c.ValueMemory = 256 << 20
+	}
+	if c.AuditKeep == 0 {
+		c.AuditKeep = 400
 	}
 	if c.QueryRows == 0 {
 		c.QueryRows = 1_000_000

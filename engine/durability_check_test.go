@@ -110,7 +110,7 @@ func TestLostCommitsAreNoticed(t *testing.T) {
 	}
 	s := start(t, onBadger(t, dir))
 	for i := range 7 {
-		s.want(s.do("PUT", fmt.Sprintf("/appdata/%s/box/late%d", kid, i), asMaster, `{}`), 201, "")
+		s.want(s.do("PUT", fmt.Sprintf("/appdata/%s/box/late%d", kid, i), basic("alice", "alice"), `{}`), 201, "") // the master would be sampled
 	}
 	s.stop()
 	mark, err := os.ReadFile(filepath.Join(dir, "hwm"))

@@ -45,6 +45,8 @@ type Engine struct {
 	metrics   *engineMetrics
 	cleaner   *cleaner
 	outbox    *outbox
+	auditor   *auditor
+	samples   samplers // of requests that are of no app
 	indexer   *indexer
 	mic       *micState
 	log       *requestLog
@@ -92,11 +94,13 @@ func Open(config Config) (*Engine, error) {
 	e.pacer = newPacer(runtime.GOMAXPROCS(0))
 	e.metrics = newMetrics(e)
 	e.indexer = newIndexer(e) // before the first commit
+	e.auditor = newAuditor(e)
 	e.committer = newCommitter(e)
 	e.indexer.start()
 	e.indexer.nudge() // there may be no snapshot yet
 	e.cleaner = startCleaner(e)
 	e.outbox = startOutbox(e)
+	e.auditor.start()
 	return e, nil
 }
 
@@ -107,6 +111,7 @@ func (e *Engine) Close() error {
 	e.cleaner.stop()
 	e.outbox.stop()
 	e.tasks.Wait()
+	e.auditor.stop()
 	e.committer.stop()
 	e.snapshots.stop()
 	return errors.Join(e.mic.close(), e.driver.Close())

@@ -428,6 +428,14 @@ func (r *Request) fail(err error) {
 		log.Info("denied", "request", string(r.id), "method", string(r.ctx.Method()), "path", string(r.ctx.Path()),
 			"who", r.who(), "reason", f.Error())
 	}
+	if d != nil || f.kind == errInsufficient || f.kind == errForbidden {
+		r.e.sample(sampleDenied, r, func(r *Request) auditLine {
+			if d != nil {
+				return r.refused(d.verdict.String())
+			}
+			return r.refused(f.debug)
+		})
+	}
 	w := errorTable[f.kind]
 	if f.retryAfter > 0 {
 		r.ctx.Response.Header.Set("Retry-After", strconv.Itoa(f.retryAfter))

@@ -19,6 +19,9 @@ type engineMetrics struct {
 	rebuilds  *metrics.Counter
 	displaced *metrics.Counter
 	touched   *metrics.Counter
+
+	sampled      [sampledKinds]*metrics.Counter // of the audit, by kind
+	auditDropped *metrics.Counter
 }
 
 func newMetrics(e *Engine) *engineMetrics {
@@ -35,6 +38,11 @@ func newMetrics(e *Engine) *engineMetrics {
 		displaced: s.NewCounter("postern_index_displaced_total"),
 		touched:   s.NewCounter("postern_index_touched_total"),
 	}
+	for kind := range m.sampled {
+		m.sampled[kind] = s.NewCounter(`postern_audit_events_total{kind="` + sampledNames[kind].metric + `"}`)
+	}
+	m.auditDropped = s.NewCounter("postern_audit_dropped_total")
+	s.NewGauge("postern_audit_records", func() float64 { return float64(e.system.Load().audit.N) })
 	s.NewGauge("postern_store_seq", func() float64 { seq, _ := e.driver.Head(); return float64(seq) })
 	s.NewGauge("postern_store_failed", func() float64 {
 		if e.broken.Load() {

@@ -61,9 +61,10 @@ func (s *systemState) roleOf(email string) opRole {
 
 // An app is the place where the newest view of one app is found.
 type app struct {
-	number uint32
-	key    string
-	view   atomic.Pointer[appState]
+	number  uint32
+	key     string
+	view    atomic.Pointer[appState]
+	samples samplers // of the audit
 }
 
 // directory lists the apps; it is immutable.

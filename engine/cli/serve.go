@@ -19,7 +19,7 @@ func serveCommand(s streams) *cobra.Command {
 	var cert, key string
 	var proxies []string
 	var groupScripts bool
-	var memory int
+	var memory, keep int
 	var mails mailSettings
 	var identity micSettings
 	c := &cobra.Command{
@@ -75,6 +75,12 @@ POSTERN_MASTER_SECRET, POSTERN_OPERATOR_EMAIL, POSTERN_OPERATOR_PASSWORD.`,
 				return usageError{errors.New("--value-memory is in MiB, from 1")}
 			}
 			srv.config.ValueMemory = memory << 20
+			if keep < 0 {
+				return usageError{errors.New("--audit-keep is a number of days, 0 for ever")}
+			}
+			if srv.config.AuditKeep = keep; keep == 0 {
+				srv.config.AuditKeep = -1
+			}
 			srv.config.Quota = auth.DefaultQuota
 			srv.prepare = func(e *engine.Engine) error { return firstStart(s, e) }
 			srv.ready = func(_, console string) error {
@@ -95,6 +101,7 @@ POSTERN_MASTER_SECRET, POSTERN_OPERATOR_EMAIL, POSTERN_OPERATOR_PASSWORD.`,
 	f.BoolVar(&srv.insecure, "insecure-http", false, "plain HTTP on an address that is not loopback")
 	f.BoolVar(&groupScripts, "group-scripts", false, "run any JavaScript in _group, in processes with bounds")
 	f.IntVar(&memory, "value-memory", 256, "MiB of entities held in memory; what is beyond is read in place from files")
+	f.IntVar(&keep, "audit-keep", 400, "days for which records of the audit are kept; 0: for ever")
 	srv.console.flags(c)
 	mails.flags(f)
 	identity.flags(f)
