@@ -274,10 +274,10 @@ func TestAdministration(t *testing.T) {
 	ok("", "group", "delete", devKey, "g")
 	fails("EntityNotFound", "group", "show", devKey, "g")
 	// An operator.
-	contains(ok("pass word\n", "operator", "create", "op@example.com"), `"owner"`)
-	contains(ok("pass word\n", "operator", "add", "vera@example.com", "--role", "viewer"), `"viewer"`)
+	contains(ok("harbour wall\n", "operator", "create", "op@example.com"), `"owner"`)
+	contains(ok("harbour wall\n", "operator", "add", "vera@example.com", "--role", "viewer"), `"viewer"`)
 	contains(ok("", "operator", "role", "vera@example.com", "editor"), `"editor"`)
-	contains(ok("other word\n", "operator", "password", "vera@example.com"), "vera@example.com")
+	contains(ok("another wall\n", "operator", "password", "vera@example.com"), "vera@example.com")
 	fails("role is viewer, editor or owner", "operator", "role", "vera@example.com", "god")
 	fails("no authenticator", "operator", "totp-off", "vera@example.com")
 	ok("", "operator", "remove", "vera@example.com")
