@@ -150,6 +150,7 @@ var attackMatrix = []struct {
 	{"GET /v4/environments/{kid}/users", attackManage, "/v4/environments/K/users", ""},
 	{"GET /v4/environments/{kid}/groups", attackManage, "/v4/environments/K/groups", ""},
 	{"GET /v4/environments/{kid}/groups/{id}", attackManage, "/v4/environments/K/groups/none", ""},
+	{"GET /v4/environments/{kid}/lint", attackManage, "/v4/environments/K/lint", ""},
 	{"GET /v4/environments/{kid}/names", attackManage, "/v4/environments/K/names?ids=x", ""},
 	{"GET /v4/environments/{kid}/sessions", attackManage, "/v4/environments/K/sessions", ""},
 	{"DELETE /v4/environments/{kid}/sessions/{id}", attackManage, "/v4/environments/K/sessions/none", ""},

@@ -162,6 +162,7 @@ func (e *Engine) routes() []route {
 		{"GET", "/v4/environments/{kid}/visible", manage, e.visibleTo},
 		{"GET", "/v4/environments/{kid}/users", manage, e.manageUsers},
 		{"GET", "/v4/environments/{kid}/names", manage, e.nameUsers},
+		{"GET", "/v4/environments/{kid}/lint", manage, e.lint},
 		{"GET", "/v4/environments/{kid}/groups", manage, e.manageGroups},
 		{"GET", "/v4/environments/{kid}/groups/{id}", manage, e.manageGroup},
 		{"GET", "/v4/environments/{kid}/sessions", manage, e.manageSessions},
