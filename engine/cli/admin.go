@@ -176,10 +176,14 @@ func userCommand(s streams) *cobra.Command {
 }
 
 func sessionCommand(s streams) *cobra.Command {
-	return parent("session", "Sessions of a user",
-		sub("list APP USER", "List the sessions of a user", 2, func(c *client, _ *cobra.Command, a []string) error {
-			return c.show(s, "GET", environment(a[0], "users", a[1], "sessions"), nil)
-		}),
+	list := sub("list APP [USER]", "List the sessions of a user, or the newest of all", 0, func(c *client, _ *cobra.Command, a []string) error {
+		if len(a) == 1 {
+			return c.show(s, "GET", environment(a[0], "sessions"), nil)
+		}
+		return c.show(s, "GET", environment(a[0], "users", a[1], "sessions"), nil)
+	})
+	list.Args = cobra.RangeArgs(1, 2)
+	return parent("session", "Sessions of a user", list,
 		sub("end APP USER ID", "End one session, by the id that list shows", 3, func(c *client, _ *cobra.Command, a []string) error {
 			return c.call("DELETE", environment(a[0], "users", a[1], "sessions", a[2]), nil, nil)
 		}),
@@ -219,6 +223,9 @@ func groupCommand(s streams) *cobra.Command {
 		}),
 		sub("show APP GROUP", "Show a group", 2, func(c *client, _ *cobra.Command, a []string) error {
 			return c.show(s, "GET", path("group", a[0], a[1]), nil)
+		}),
+		sub("members APP GROUP", "List who is in a group, in groups inside it too, and which groups hold it", 2, func(c *client, _ *cobra.Command, a []string) error {
+			return c.show(s, "GET", environment(a[0], "groups", a[1]), nil)
 		}),
 		sub("delete APP GROUP", "Delete a group", 2, func(c *client, _ *cobra.Command, a []string) error {
 			return c.call("DELETE", path("group", a[0], a[1]), nil, nil)

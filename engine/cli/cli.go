@@ -78,7 +78,7 @@ func newRoot(s streams) *cobra.Command {
 	root.AddCommand(
 		devCommand(s), serveCommand(s), checkCommand(s), versionCommand(s), trustCommand(s),
 		appCommand(s), collectionCommand(s), userCommand(s), sessionCommand(s), groupCommand(s),
-		operatorCommand(s), whyCommand(s), whoCanCommand(s), visibleCommand(s), previewCommand(s), explainCommand(s), outboxCommand(s), micCommand(s), backupCommand(s), restoreCommand(s),
+		operatorCommand(s), whyCommand(s), whoCanCommand(s), visibleCommand(s), previewCommand(s), lintCommand(s), explainCommand(s), outboxCommand(s), micCommand(s), backupCommand(s), restoreCommand(s),
 		requestsCommand(s), auditCommand(s), importCommand(s), importConfigCommand(s), exportConfigCommand(s), scriptCommand(s),
 		benchCommand(s), benchChildCommand(s),
 	)
