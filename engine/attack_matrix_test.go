@@ -156,6 +156,7 @@ var attackMatrix = []struct {
 	{"DELETE /v4/environments/{kid}/sessions/{id}", attackManage, "/v4/environments/K/sessions/none", ""},
 	{"POST /v4/environments/{kid}/collections/{name}/preview", attackManage, "/v4/environments/K/collections/none/preview", `{}`},
 	{"POST /v4/environments/{kid}/preview", attackManage, "/v4/environments/K/preview", `{}`},
+	{"POST /v4/environments/{kid}/collections/{name}/bulk-acl", attackManage, "/v4/environments/K/collections/none/bulk-acl", `{}`},
 	{"GET /v4/environments/{kid}/collections/{name}/explain-query", attackManage, "/v4/environments/K/collections/none/explain-query", ""},
 	{"POST /v4/environments/{kid}/collections/{name}/import", attackManage, "/v4/environments/K/collections/none/import?check=true", `{}`},
 

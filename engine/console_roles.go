@@ -1,5 +1,7 @@
 package engine
 
+import "postern/engine/document"
+
 // An opRole says what an operator may do. Each may do what the ones before it may.
 type opRole uint8
 
@@ -134,8 +136,9 @@ func (r *Request) dryRun() bool {
 	case "PUT /v4/environments/{kid}/config":
 		return r.ctx.QueryArgs().GetBool("check")
 	case "POST /v4/environments/{kid}/collections/{name}/bulk-acl":
-		doc, err := r.object()
-		return err == nil && doc.Get("dryRun").Bool()
+		doc, err := r.bulkBody()
+		v := doc.Get("dryRun")
+		return err == nil && v.Kind() == document.Bool && v.Bool()
 	}
 	return false
 }

@@ -154,12 +154,17 @@ func (w *whatIf) count(collection, id string, r acl.Right, sides [2]side, i, n i
 }
 
 func (w *whatIf) answer(r *Request) error {
-	o := new(jsonObject).number("users", int64(len(w.ids))).number("entities", int64(w.entities))
+	return r.json(fasthttp.StatusOK, w.describe(new(jsonObject).number("entities", int64(w.entities))).close())
+}
+
+// describe adds what was counted.
+func (w *whatIf) describe(o *jsonObject) *jsonObject {
+	o.number("users", int64(len(w.ids)))
 	for _, name := range []string{"read", "write"} {
 		e := w.effects[rights[name]]
 		o.raw(name, string(new(jsonObject).number("gain", int64(e.gain)).number("lose", int64(e.lose)).close()))
 	}
-	return r.json(fasthttp.StatusOK, o.raw("samples", string(jsonList(w.samples))).close())
+	return o.raw("samples", string(jsonList(w.samples)))
 }
 
 // previewCollection answers what another level of a collection, {"level": ...}, or

@@ -169,6 +169,7 @@ func (e *Engine) routes() []route {
 		{"DELETE", "/v4/environments/{kid}/sessions/{id}", manage, e.endManagedSession},
 		{"POST", "/v4/environments/{kid}/collections/{name}/preview", manage, e.previewCollection},
 		{"POST", "/v4/environments/{kid}/preview", manage, e.previewGroup},
+		{"POST", "/v4/environments/{kid}/collections/{name}/bulk-acl", manage, e.bulkACL},
 		{"POST", importPath, manage, e.importEntities},
 		{"GET", "/v4/environments/{kid}/audit", manage, e.listAppAudit},
 		{"GET", "/v4/audit", asOperator, e.listAudit},

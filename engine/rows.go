@@ -219,6 +219,9 @@ func (e *entity) body() []byte { return e.row[e.bodyAt:] }
 // aclText returns the entity's _acl as served.
 func (e *entity) aclText() []byte { return e.body()[e.aclFrom:e.aclTo] }
 
+// members returns the document's own part of the JSON, as newEntity takes it.
+func (e *entity) members() []byte { return e.body()[:e.aclFrom-uint32(len(aclMember))] }
+
 // grants returns the ACL in binary, for the change row.
 func (e *entity) grants() []byte { return e.row[entityFixed:e.bodyAt] }
 
@@ -242,6 +245,8 @@ const (
 
 var errEntityRow = errors.New("entity row is malformed")
 
+const aclMember = `,"_acl":`
+
 // newEntity composes the row and the served JSON in one buffer. members is the
 // document's own part as far as it is already JSON: `{"_id":"x","a":1` without
 // the closing brace. The entity's place in history is set when it is applied.
@@ -255,7 +260,7 @@ func newEntity(id string, members []byte, pos acl.Position, a *acl.ACL, aclText 
 	b = a.AppendBinary(b)
 	e.bodyAt = uint32(len(b))
 	b = append(b, members...)
-	b = append(b, `,"_acl":`...)
+	b = append(b, aclMember...)
 	e.aclFrom = uint32(len(b)) - e.bodyAt
 	b = append(b, aclText...)
 	e.aclTo = uint32(len(b)) - e.bodyAt
