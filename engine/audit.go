@@ -73,6 +73,13 @@ type noted interface {
 	notes() []auditLine
 }
 
+// A summed intent is told in its own line alone, not in one for each thing that it
+// changes.
+type summed interface {
+	audited
+	summed()
+}
+
 // auditLine is one record of the audit in the making. It holds no secret and no body.
 type auditLine struct {
 	actor

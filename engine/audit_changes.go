@@ -55,6 +55,9 @@ func (d *draft) auditOf(in intent, ops []store.Op) []auditLine {
 	if w == nil {
 		return nil
 	}
+	if s, ok := in.(summed); ok {
+		return bounded([]auditLine{s.audit()})
+	}
 	return bounded(w.lines(in))
 }
 

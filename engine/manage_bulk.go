@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"strconv"
 
@@ -36,6 +35,7 @@ type bulkChange struct {
 	dryRun     bool
 	after      string // entities with higher ids
 	limit      int
+	told       []byte // all of it, for the audit
 }
 
 // to makes the change to an entity, at a time. It returns nil when there is nothing
@@ -70,14 +70,32 @@ type changeACLs struct {
 	change     *bulkChange
 	seen       []*entity // as the query has matched them
 
-	done             int // how many of them had room in the commit
-	matched, changed int // of those
-	first, last      string
+	done             int         // how many of them had room in the commit
+	matched, changed int         // of those
+	before           *jsonObject // the _acl of those that change, by id
+	untold           int         // how many of them have no room there
 }
 
+func (*changeACLs) summed() {}
+
+// audit says what was asked for, and what there was before.
 func (in *changeACLs) audit() auditLine {
-	return auditLine{actor: in.asked.actor(), Act: fmt.Sprintf("change _acl of %d entities", in.changed), App: in.app.key,
-		Collection: in.collection, Item: in.first + " to " + in.last}
+	if in.untold > 0 {
+		in.before.number("and more", int64(in.untold))
+	}
+	return auditLine{
+		actor: in.asked.actor(), Act: "change _acl by query", App: in.app.key, Collection: in.collection, Count: int64(in.changed),
+		Before: in.before.close(), After: in.change.told,
+	}
+}
+
+// tell notes what an entity has for the audit.
+func (in *changeACLs) tell(old *entity) {
+	if len(in.before.b)+len(old.id)+len(old.aclText()) > maxAuditSide-1024 { // an id in JSON is longer
+		in.untold++
+		return
+	}
+	in.before.raw(old.id, string(old.aclText()))
 }
 
 // plan decides about each entity as it is by now. One that is gone, or that the query
@@ -92,6 +110,7 @@ func (in *changeACLs) plan(d *draft) ([]store.Op, error) {
 		return nil, errCollectionNotFound
 	}
 	in.done, in.matched, in.changed = 0, 0, 0
+	in.before, in.untold = new(jsonObject), 0
 	var ops []store.Op
 	size := 0
 	meter := new(query.Meter)
@@ -122,10 +141,8 @@ func (in *changeACLs) plan(d *draft) ([]store.Op, error) {
 				break // the next batch begins here
 			}
 			ops = append(ops, op)
-			if in.changed++; in.changed == 1 {
-				in.first = e.id
-			}
-			in.last = e.id
+			in.changed++
+			in.tell(old)
 		}
 		in.done++
 		in.matched++
@@ -266,7 +283,7 @@ func (r *Request) bulkChangeIn(doc document.Value) (*bulkChange, error) {
 				return nil, fault(errOutOfRange, "limit is a number from 1 to %d", mostAtOnce)
 			}
 		default:
-			return nil, fault(errOutOfRange, "this has query and change, which are objects, dryRun, after and limit; and no %s like that", quoted(key))
+			return nil, fault(errOutOfRange, "this has query and change, which are objects, dryRun, after and limit; and no %s like that", asSent(key))
 		}
 	}
 	switch {
@@ -275,6 +292,7 @@ func (r *Request) bulkChangeIn(doc document.Value) (*bulkChange, error) {
 	case change.Len() == 0:
 		return nil, fault(errMissingParameter, "change says what is to become of each _acl")
 	}
+	b.told = new(jsonObject).raw("query", string(b.query.Raw())).raw("change", string(change.Raw())).close()
 	if b.filter, err = query.ParseFilter(b.query.Raw()); err != nil {
 		return nil, err
 	}
@@ -325,11 +343,11 @@ func (r *Request) readChange(c *acl.Change, key, v document.Value) (err error) {
 	case key.TextIs("creator") && v.Kind() == document.String:
 		id, there := r.userIn(v.Text())
 		if !there {
-			return fault(errOutOfRange, "there is no user %s", quoted(v))
+			return fault(errOutOfRange, "there is no user %s", asSent(v))
 		}
 		c.Creator = id
 	default:
-		return fault(errOutOfRange, "a change has gr, gw, r, w, groups and creator, or acl; and no %s like that", quoted(key))
+		return fault(errOutOfRange, "a change has gr, gw, r, w, groups and creator, or acl; and no %s like that", asSent(key))
 	}
 	return err
 }
@@ -366,7 +384,7 @@ func (r *Request) namesIn(v document.Value, find func(string) (string, bool)) (n
 			case !adds:
 				n.Remove = append(n.Remove, id)
 			case !there:
-				return n, fault(errOutOfRange, "there is no %s to add", quoted(name))
+				return n, fault(errOutOfRange, "there is no %s to add", asSent(name))
 			default:
 				n.Add = append(n.Add, id)
 			}
@@ -380,8 +398,8 @@ func (r *Request) namesIn(v document.Value, find func(string) (string, bool)) (n
 	return n, nil
 }
 
-// quoted is a text as an error repeats it.
-func quoted(v document.Value) string { return strconv.Quote(plain(v.Text(), 100)) }
+// asSent is a text as an error repeats it.
+func asSent(v document.Value) string { return strconv.Quote(plain(v.Text(), 100)) }
 
 // userIn returns the id of a user who is named by it or by his name; of another text
 // the text, which may be the id of somebody who is gone.

@@ -189,7 +189,11 @@ func TestBulkACLIsWhatTheModelSays(t *testing.T) {
 			}
 			var did bulkAnswer
 			limit := 1 + r.IntN(4)
+			rounds := 0
 			for after := ""; ; after = did.Next {
+				if rounds++; rounds > len(old)+1 {
+					t.Fatalf("%s: it does not come to an end", what)
+				}
 				x := w.bulk(collection, fmt.Sprintf(`{"query":%s,"change":%s,"limit":%d,"after":%q}`, q, text, limit, after))
 				did.Matched, did.Changed, did.Next = did.Matched+x.Matched, did.Changed+x.Changed, x.Next
 				if x.Matched > limit || x.Next != "" && x.Matched != limit {
@@ -287,6 +291,11 @@ func TestBulkACLRefuses(t *testing.T) {
 		many[i] = fmt.Sprintf(`"%d"`, i)
 	}
 	s.want(s.do("PUT", "/appdata/"+kid+"/notes/a", alice.session(), `{}`), 201, "")
+	var lines strings.Builder
+	for i := range 300 { // more than one batch
+		fmt.Fprintf(&lines, "{\"_id\":\"n%d\"}\n", i)
+	}
+	s.want(s.do("POST", "/v4/environments/"+kid+"/collections/notes/import", asMaster, lines.String()), 200, "")
 	s.want(s.do("PUT", "/appdata/"+kid+"/notes/z", asMaster, `{"_acl":{"r":[`+strings.Join(many, ",")+`]}}`), 201, "")
 	path := "/v4/environments/" + kid + "/collections/notes/bulk-acl"
 	before := fmt.Sprint(s.acls("notes"))
@@ -355,24 +364,24 @@ func TestBulkACLInDeltaSetsAndLargeBatches(t *testing.T) {
 	alice, bob := s.signUp("alice"), s.signUp("bob")
 	s.want(s.do("POST", "/v4/environments/"+kid+"/collections", asMaster, `{"name":"notes","permissions":"append-only","deltaSet":{"enabled":true}}`), 201, "")
 	long := strings.Repeat("x", 50_000)
-	for i := range 40 {
+	for i := range 60 {
 		s.want(s.do("PUT", fmt.Sprintf("/appdata/%s/notes/n%02d", kid, i), alice.session(), fmt.Sprintf(`{"k":%d,"long":%q}`, i%2, long)), 201, "")
 	}
 	since := s.do("GET", "/appdata/"+kid+"/notes", bob.session(), "").header["X-Kinvey-Request-Start"]
-	if x := s.bulk("notes", `{"query":{"k":1},"change":{"r":{"add":["bob"]}}}`); x.Matched != 20 || x.Changed != 20 || x.Next != "" {
+	if x := s.bulk("notes", `{"query":{"k":1},"change":{"r":{"add":["bob"]}}}`); x.Matched != 30 || x.Changed != 30 || x.Next != "" {
 		t.Errorf("%+v", x)
 	}
 	delta := s.want(s.do("GET", "/appdata/"+kid+"/notes/_deltaset?since="+since, bob.session(), ""), 200, "").json(t)
-	if changed, _ := get(delta, "changed").([]any); len(changed) != 20 {
-		t.Errorf("%d of the 20 are in his delta set", len(changed))
+	if changed, _ := get(delta, "changed").([]any); len(changed) != 30 {
+		t.Errorf("%d of the 30 are in his delta set", len(changed))
 	}
 	since = s.do("GET", "/appdata/"+kid+"/notes", bob.session(), "").header["X-Kinvey-Request-Start"]
-	if x := s.bulk("notes", `{"query":{},"change":{"r":{"remove":["bob"]}}}`); x.Matched != 40 || x.Changed != 20 {
+	if x := s.bulk("notes", `{"query":{},"change":{"r":{"remove":["bob"]}}}`); x.Matched != 60 || x.Changed != 30 {
 		t.Errorf("%+v", x)
 	}
 	delta = s.want(s.do("GET", "/appdata/"+kid+"/notes/_deltaset?since="+since, bob.session(), ""), 200, "").json(t)
-	if deleted, _ := get(delta, "deleted").([]any); len(deleted) != 20 {
-		t.Errorf("%d of the 20 went from him", len(deleted))
+	if deleted, _ := get(delta, "deleted").([]any); len(deleted) != 30 {
+		t.Errorf("%d of the 30 went from him", len(deleted))
 	}
 }
 
