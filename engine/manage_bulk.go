@@ -220,7 +220,7 @@ func (r *Request) bulkFound(c *collection, b *bulkChange) (found []*entity, more
 		}
 		q.Page.Limit = b.limit + 1
 	}
-	err = r.find(c, r.plan(c, q), func(doc document.Value) error {
+	err = r.find(c, r.plan(c, q), nil, func(doc document.Value) error {
 		ent, ok := c.rows.get(doc.Get("_id").Text())
 		if !ok {
 			return errInternal
