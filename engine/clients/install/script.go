@@ -3,6 +3,7 @@ package install
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -15,8 +16,9 @@ import (
 // A Script is a program for node that makes checks; checks.js is its side of this.
 type Script struct {
 	Node
-	Path        string   // relative to the directory of the test
-	Environment []string // besides Environment
+	Path        string        // relative to the directory of the test
+	Environment []string      // besides Environment
+	Limit       time.Duration // of its time, zero: three minutes
 	// Tell carries out what the script orders. nil: it orders nothing.
 	Tell func(order string)
 }
@@ -33,7 +35,7 @@ type line struct {
 
 // Run runs the script, a subtest for each check.
 func (s Script) Run(t *testing.T) (checks, passed int) {
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), cmp.Or(s.Limit, 3*time.Minute))
 	defer cancel()
 	path, err := filepath.Abs(s.Path)
 	if err != nil {
