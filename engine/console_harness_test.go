@@ -28,13 +28,18 @@ type browser struct {
 }
 
 // console opens the console plane of a server.
-func (s *server) console() *browser {
+func (s *server) console() *browser { return s.consoleFrom("127.0.0.1") }
+
+// consoleFrom is for a browser at an address.
+func (s *server) consoleFrom(address string) *browser {
 	s.t.Helper()
 	l := fasthttputil.NewInmemoryListener()
 	srv := engine.NewConsoleServer(s.e)
 	srv.Serve(l, func(err error) { s.t.Error(err) })
 	c := &fasthttp.HostClient{
-		Addr: "localhost", Dial: func(string) (net.Conn, error) { return l.Dial() },
+		Addr: "localhost", Dial: func(string) (net.Conn, error) {
+			return l.DialWithLocalAddr(&net.TCPAddr{IP: net.ParseIP(address), Port: 40000})
+		},
 		MaxConns: 64, NoDefaultUserAgentHeader: true, DisablePathNormalizing: true,
 	}
 	s.t.Cleanup(func() {

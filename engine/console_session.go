@@ -96,11 +96,13 @@ func (r *Request) seenAs(header [][]byte) error {
 	return nil
 }
 
-// touchConsole remembers that a session was used and writes it down now and then.
+// touchConsole remembers that a session was used and writes it down now and then. The
+// request waits for that: what comes after it is to find the session that knows. When
+// it cannot be written it is known until the next start.
 func (e *Engine) touchConsole(n *session, now int64) {
 	n.seen.Store(now)
 	if now-n.LastSeen > consoleIdle.Milliseconds()/10 && n.saving.CompareAndSwap(false, true) {
-		e.background(func() { _ = e.committer.submit(nil, &touchConsole{digest: n.digest, seen: now}) })
+		_ = e.committer.submit(nil, &touchConsole{digest: n.digest, seen: now})
 	}
 }
 

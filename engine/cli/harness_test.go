@@ -103,8 +103,14 @@ var urlPattern = regexp.MustCompile(`https?://127\.0\.0\.1:\d+`)
 // serve starts dev or serve and waits until it answers.
 func serve(t *testing.T, env []string, args ...string) *running {
 	t.Helper()
+	return serveProgram(t, binary(t), env, args...)
+}
+
+// serveProgram is serve with another binary.
+func serveProgram(t *testing.T, program string, env []string, args ...string) *running {
+	t.Helper()
 	r := &running{t: t, log: new(bytes.Buffer), over: make(chan struct{})}
-	r.cmd = exec.Command(binary(t), append(args, "--listen", "127.0.0.1:0", "--log-format", "text")...)
+	r.cmd = exec.Command(program, append(args, "--listen", "127.0.0.1:0", "--log-format", "text")...)
 	r.cmd.Env = plain(env...)
 	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
 	if err != nil {
