@@ -79,7 +79,7 @@ func newRoot(s streams) *cobra.Command {
 		devCommand(s), serveCommand(s), checkCommand(s), versionCommand(s), trustCommand(s),
 		appCommand(s), collectionCommand(s), userCommand(s), sessionCommand(s), groupCommand(s),
 		operatorCommand(s), whyCommand(s), whoCanCommand(s), visibleCommand(s), previewCommand(s), lintCommand(s), explainCommand(s), outboxCommand(s), micCommand(s), backupCommand(s), restoreCommand(s),
-		requestsCommand(s), auditCommand(s), importCommand(s), importConfigCommand(s), exportConfigCommand(s), scriptCommand(s),
+		requestsCommand(s), aclCommand(s), auditCommand(s), importCommand(s), importConfigCommand(s), exportConfigCommand(s), scriptCommand(s),
 		benchCommand(s), benchChildCommand(s),
 	)
 	for _, c := range root.Commands() {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -31,33 +32,14 @@ func previewCommand(s streams) *cobra.Command {
 				path = environment(a[0], "collections", a[1], "preview")
 			}
 			var answer struct {
-				Users, Entities int
-				Read, Write     struct{ Gain, Lose int }
-				Samples         []struct {
-					Right, Collection, Before, After string
-					ID                               string `json:"_id"`
-					Gains                            bool
-					User                             party
-					Users                            int
-				}
+				Entities int
+				effect
 			}
 			if err := newClient(cmd).call("POST", path, body, &answer); err != nil {
 				return err
 			}
 			fmt.Fprintf(s.out, "%d users, %d entities, in pairs of one of each:\n", answer.Users, answer.Entities)
-			fmt.Fprintf(s.out, "read   %d gained, %d lost\nwrite  %d gained, %d lost\n", answer.Read.Gain, answer.Read.Lose, answer.Write.Gain, answer.Write.Lose)
-			t := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-			for _, one := range answer.Samples {
-				sign, who := "-", one.User.String()
-				if one.Gains {
-					sign = "+"
-				}
-				if one.Users > 1 {
-					who = fmt.Sprintf("%s and %d like him", who, one.Users-1)
-				}
-				fmt.Fprintf(t, "%s %s\t%s\t%s/%s\t%s\tthen %s\n", sign, one.Right, who, one.Collection, one.ID, one.Before, one.After)
-			}
-			return t.Flush()
+			return answer.print(s.out)
 		},
 	}
 	f := c.Flags()
@@ -66,4 +48,33 @@ func previewCommand(s streams) *cobra.Command {
 	f.StringVar(&acl, "acl", "", "the _acl that it would have, in `JSON`")
 	f.StringVar(&group, "group", "", "the group as it would be, in `JSON` with _id, users and groups")
 	return c
+}
+
+// An effect is who would gain and lose what, in pairs of a user and an entity.
+type effect struct {
+	Users       int
+	Read, Write struct{ Gain, Lose int }
+	Samples     []struct {
+		Right, Collection, Before, After string
+		ID                               string `json:"_id"`
+		Gains                            bool
+		User                             party
+		Users                            int
+	}
+}
+
+func (e *effect) print(out io.Writer) error {
+	fmt.Fprintf(out, "read   %d gained, %d lost\nwrite  %d gained, %d lost\n", e.Read.Gain, e.Read.Lose, e.Write.Gain, e.Write.Lose)
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, one := range e.Samples {
+		sign, who := "-", one.User.String()
+		if one.Gains {
+			sign = "+"
+		}
+		if one.Users > 1 {
+			who = fmt.Sprintf("%s and %d like him", who, one.Users-1)
+		}
+		fmt.Fprintf(t, "%s %s\t%s\t%s/%s\t%s\tthen %s\n", sign, one.Right, who, one.Collection, one.ID, one.Before, one.After)
+	}
+	return t.Flush()
 }
