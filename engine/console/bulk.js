@@ -2,7 +2,7 @@
 // parts, each of which is whole.
 import { api, env } from './api.js';
 import { clear, h } from './dom.js';
-import { choice, count, dialog, errorBox, field, loading, plural, toast } from './ui.js';
+import { alert, choice, count, dialog, errorBox, field, loading, plural, toast } from './ui.js';
 import { principalPicker, userPicker } from './names.js';
 import { effectView } from './effect.js';
 import { principal } from './acl-editor.js';
@@ -25,7 +25,8 @@ export function bulkAccess(ctx, about, { query, said }, done) {
     label, value: 'keep', onchange: (v) => { if (v === 'keep') delete change[key]; else change[key] = { follow: null, on: true, off: false }[v]; stale(); },
     options: [{ value: 'keep', label: 'As it is' }, { value: 'follow', label: 'Follow collection' }, { value: 'on', label: 'Always', icon: 'check' }, { value: 'off', label: 'Never', icon: 'cross' }],
   });
-  const stale = () => clear(effect, h('p', { class: 'hint' }, 'A dry run says who gains and who loses what before anything is saved.'));
+  let tried = false; // a dry run was made of what is asked for
+  const stale = () => { tried = false; clear(effect, h('p', { class: 'hint' }, 'A dry run says who gains and who loses what before anything is saved.')); };
 
   function draw() {
     clear(list, lines.map((l) => h('li', null, principal(ctx.kid, l.kind, l.id, l.label),
@@ -45,8 +46,24 @@ export function bulkAccess(ctx, about, { query, said }, done) {
     return { query, change: c };
   }
 
+  async function dryRun() {
+    const body = asked();
+    clear(effect, loading('Counting'));
+    try {
+      const got = await api.post(env(ctx.kid, 'collections', about.name, 'bulk-acl'), { ...body, dryRun: true }, { signal: ctx.signal });
+      clear(effect, h('p', null, h('strong', null, plural(got.changed, 'record')), ` of ${count(got.matched)} would change.`), effectView(ctx.kid, { entities: got.matched, ...got }));
+      tried = true;
+    } catch (e) { clear(effect, errorBox(e)); }
+    effect.scrollIntoView({ block: 'nearest' });
+  }
+
   async function run(/** @type {(v?: any) => void} */ close) {
     const body = asked();
+    if (!tried) {
+      await dryRun();
+      if (tried) effect.append(alert('info', h('p', null, 'This is what it would do. Press “Change access” once more to do it.')));
+      return;
+    }
     const progress = h('p', { role: 'status' }, 'Changing …');
     clear(effect, progress);
     let matched = 0, changed = 0, after;
@@ -76,15 +93,7 @@ export function bulkAccess(ctx, about, { query, said }, done) {
       field('New owner', userPicker(ctx.kid, { label: 'New owner', placeholder: 'As it is', chosen: (u) => { owner = u.id; stale(); return u.label; }, cleared: () => { owner = ''; stale(); } }), 'Owners always read and write, and alone may change the access.'),
       effect],
     actions: [{
-      label: 'Dry run', run: async () => {
-        const body = asked();
-        clear(effect, loading('Counting'));
-        try {
-          const got = await api.post(env(ctx.kid, 'collections', about.name, 'bulk-acl'), { ...body, dryRun: true }, { signal: ctx.signal });
-          clear(effect, h('p', null, h('strong', null, plural(got.changed, 'record')), ` of ${count(got.matched)} would change.`), effectView(ctx.kid, { entities: got.matched, ...got }));
-        } catch (e) { clear(effect, errorBox(e)); }
-        effect.scrollIntoView({ block: 'nearest' });
-      },
+      label: 'Dry run', run: dryRun,
     }, { label: 'Change access', kind: 'primary', run }],
   });
 }

@@ -1,6 +1,7 @@
 // What of a collection is shown: a query, a sort, and filters by access.
 import { h, icon, clear } from './dom.js';
 import { button, field, iconButton } from './ui.js';
+import { jsonFault } from './json.js';
 import { groupPicker, resolve, userPicker } from './names.js';
 
 /** @typedef {{query: string, sort: string, filter: string, user: string, group: string}} View */
@@ -21,20 +22,7 @@ export function readQuery(text) {
   const t = text.trim();
   if (!t) return { query: undefined };
   if (!t.startsWith('{')) return { error: 'A query is a JSON object, such as {"price":{"$gt":100}}.' };
-  try { return { query: JSON.parse(t) }; } catch (e) { return { error: `This is no JSON yet: ${whereWrong(t, /** @type {Error} */ (e).message)}` }; }
-}
-
-/**
- * Says where a text stops being JSON, in lines and columns.
- * @param {string} text
- * @param {string} message the browser's
- */
-export function whereWrong(text, message) {
-  const at = Number(/position (\d+)/.exec(message)?.[1] ?? NaN);
-  const plain = message.replace(/^JSON\.parse: /, '').replace(/,? \.\.\..*is not valid JSON$/s, '').replace(/ in JSON at position.*$/s, '').replace(/ \(line.*$/s, '');
-  if (Number.isNaN(at)) return /end of/i.test(message) ? 'it ends too early, a bracket or quote is not closed.' : `${plain}.`;
-  const before = text.slice(0, at).split('\n');
-  return `${plain}, at line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}.`;
+  try { return { query: JSON.parse(t) }; } catch { return { error: `This is no JSON yet: ${jsonFault(t)}.` }; }
 }
 
 /**
@@ -46,7 +34,7 @@ export function readSort(text) {
   const t = text.trim();
   if (!t) return {};
   if (t.startsWith('{')) {
-    try { return { sort: JSON.parse(t) }; } catch (e) { return { error: `The sort is no JSON yet: ${whereWrong(t, /** @type {Error} */ (e).message)}` }; }
+    try { return { sort: JSON.parse(t) }; } catch { return { error: `The sort is no JSON yet: ${jsonFault(t)}.` }; }
   }
   /** @type {Record<string, number>} */
   const sort = {};

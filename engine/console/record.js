@@ -6,7 +6,7 @@ import { userName } from './names.js';
 import { readAcl } from './acl.js';
 import { value } from './grid.js';
 import { aclEditor } from './acl-editor.js';
-import { whereWrong } from './filters.js';
+import { jsonFault } from './json.js';
 
 /** @typedef {import('./acl.js').Entity} Entity */
 /** @typedef {import('./route.js').Context} Context */
@@ -109,7 +109,7 @@ function jsonField(text) {
     try {
       const doc = JSON.parse(area.value);
       return doc === null || typeof doc !== 'object' || Array.isArray(doc) ? { error: 'A record is a JSON object: { … }.' } : { doc };
-    } catch (e) { return { error: `This is no JSON yet: ${whereWrong(area.value, /** @type {Error} */ (e).message)}` }; }
+    } catch { return { error: `This is no JSON yet: ${jsonFault(area.value)}.` }; }
   }
   return { el: h('div', null, field('Record as JSON', area), said), area, doc: () => {
     const { doc, error } = read();

@@ -198,12 +198,13 @@ export function combo({ label, placeholder, value = '', load, chosen, cleared })
   const input = h('input', {
     type: 'text', value, placeholder, role: 'combobox', 'aria-label': label, 'aria-expanded': 'false', 'aria-controls': id, 'aria-autocomplete': 'list',
     autocomplete: 'off', spellcheck: 'false',
-    oninput: () => { if (input.value === '') cleared?.(); look(); }, onfocus: () => look(), onclick: () => { if (!list.matches(':popover-open')) look(); }, onblur: () => shut(),
+    oninput: () => { if (input.value === '') cleared?.(); look(); }, onclick: () => { if (!list.matches(':popover-open')) look(); }, onblur: () => shut(),
     onkeydown: (/** @type {KeyboardEvent} */ e) => {
       if (e.key === 'ArrowDown' || e.key === 'ArrowUp') {
         e.preventDefault();
-        if (found.length) mark((at + (e.key === 'ArrowDown' ? 1 : -1) + found.length) % found.length);
-      } else if (e.key === 'Enter' && (at >= 0 || found.length === 1)) {
+        if (!list.matches(':popover-open')) look();
+        else if (found.length) mark((at + (e.key === 'ArrowDown' ? 1 : -1) + found.length) % found.length);
+      } else if (e.key === 'Enter' && list.matches(':popover-open') && (at >= 0 || found.length === 1)) {
         e.preventDefault();
         take(found[Math.max(at, 0)]);
       } else if (e.key === 'Escape' && list.matches(':popover-open')) {
