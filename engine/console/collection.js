@@ -150,7 +150,7 @@ export async function showCollection(main, ctx, name) {
     }));
   }
 
-  function done() { marked.clear(); load(); }
+  function done() { marked.clear(); drawRows(); load(); }
 
   async function removeMarked() {
     const ids = [...marked.keys()];

@@ -36,7 +36,7 @@ export function ordersCard(ctx, name) {
     return table({
       label: 'Orders', rows,
       columns: [
-        { label: 'Sort', class: 'mono', cell: (o) => o.sort },
+        { label: 'Sort', cell: (o) => h('span', { class: 'mono' }, o.sort) },
         { label: 'State', cell: (o) => { const s = states[o.state] ?? states.wanted; return badge(s.text, s); } },
         { label: 'Made by', cell: (o) => ({ always: 'always there', pin: 'pinned', use: 'use' })[o.made ?? ''] ?? (o.state === 'forbidden' ? '' : 'queries want it') },
         { label: 'Memory', class: 'number', cell: (o) => o.bytes === undefined ? '' : bytes(o.bytes) },
