@@ -109,12 +109,11 @@ inBrowser(async (browser) => {
     for (const [method, where, body] of writes) assert.equal((await ask(boss.page, method, where, body, as)).status, 403, `${method} ${where}`);
   });
   await check('no secret is in any answer', async () => {
-    for (const where of ['api/v4/apps', 'api/v4/environments', environment, `api/v4/apps/${kid}`, `api/v4/apps/${kid}/environments`, 'api/v4/system', 'session', 'api/v4/audit', 'api/v4/operators', 'api/v4/user']) {
+    for (const where of ['api/v4/apps', environment, `api/v4/apps/${kid}`, `api/v4/apps/${kid}/environments`, 'api/v4/system', 'session', 'api/v4/audit', 'api/v4/operators', 'api/v4/user']) {
       const { body } = await ask(boss.page, 'GET', where);
       const text = JSON.stringify(body);
       assert(!text.includes(masterSecret) && !/"masterSecret":"[^"]/.test(text) && !text.includes('$argon2'), `${where}: ${text}`);
     }
-    boss.seen.allow(404, /./);
   });
   await check('an operator whose role changes is signed out', async () => {
     low.seen.allow(401, /./);
