@@ -87,6 +87,15 @@
 // credentials, his address and its time (verify.go). Whoever asks for a mail
 // cannot tell whether there is anybody to get it.
 //
+// # Console
+//
+// There are three ways in, or planes: the public listener, the socket in the data
+// directory, and the console's listener. They have the same handlers and differ in
+// authenticate. console_plane.go is the listener and what it refuses, console_session.go
+// its cookie, console_roles.go what a viewer, an editor and an owner may do, which
+// holds for an operator's token of the management API, too. The page is in
+// engine/console. operator_manage.go and operator_totp.go are about operators.
+//
 // # Audit
 //
 // Who has changed what decides (levels, ACLs, groups, settings, secrets, users,

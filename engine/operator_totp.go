@@ -54,6 +54,9 @@ func (e *Engine) verifyCode(r *Request, o *operatorRow, sealed string, code docu
 	} else if !ok {
 		err = errWrongCode
 	}
+	if !ok {
+		e.sample(sampleLogin, r, func(*Request) auditLine { return auditLine{Act: "failed login", Item: o.Email} })
+	}
 	if network != "" {
 		if ok {
 			e.throttle.Succeeded(now, codePlane, o.Email, network)
