@@ -141,7 +141,7 @@ function switcher(kid, current, left) {
     h('span', { class: 'switcher-text' }, h('strong', null, name), h('small', { class: 'hint mono' }, kid)), icon('down'));
   return h('div', null, menu(opener, () => apps.map((e) => ({
     label: label(e), note: e.id, checked: e.id === kid,
-    run: () => { left(); go(href(e.id, pages[current] && !serverPages.has(current) ? current : 'data')); },
+    run: () => { left(); go(href(e.id, Object.hasOwn(pages, current) && !serverPages.has(current) ? current : 'data')); },
   }))));
 }
 
@@ -180,7 +180,7 @@ async function render() {
   leave.abort();
   leave = new AbortController();
   const { signal } = leave;
-  const p = pages[at.page];
+  const p = Object.hasOwn(pages, at.page) ? pages[at.page] : undefined;
   const here = [at.kid, at.page, ...at.args].join('/');
   const turned = here !== shown;
   shown = here;
@@ -188,7 +188,7 @@ async function render() {
   document.title = `${[...at.args.slice(0, 1), p?.title, at.kid].filter(Boolean).join(' – ')} – Postern`;
   frame.where.textContent = [p?.title, ...at.args.slice(0, 1)].filter(Boolean).join(' / ');
   const { main } = frame;
-  if (!p && at.kid) { go(href(at.kid, 'data'), { replace: true }); return; }
+  if (!p) { go(href(at.kid, 'data'), { replace: true }); return; }
   if (!server && !apps.some((e) => e.id === at.kid)) {
     page(main, { title: 'No such app' }).append(alert('warn', h('p', null, 'This server has no app with the key ', h('code', null, at.kid), '.')), button('Go to an app', { onclick: () => go('#/') }));
     clear(frame.banner);

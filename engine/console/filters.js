@@ -37,7 +37,7 @@ export function readSort(text) {
     try { return { sort: JSON.parse(t) }; } catch { return { error: `The sort is no JSON yet: ${jsonFault(t)}.` }; }
   }
   /** @type {Record<string, number>} */
-  const sort = {};
+  const sort = Object.create(null);
   for (const part of t.split(',').map((p) => p.trim())) {
     if (!part || part === '-') return { error: 'A sort is a list of fields, such as price,-_kmd.lmt.' };
     if (part.startsWith('-')) sort[part.slice(1)] = -1; else sort[part] = 1;

@@ -55,7 +55,7 @@ async function ask(kid, ids) {
     const part = ids.slice(i, i + 100);
     // An id with a comma cannot be asked for, and stays an id.
     const names = await api.get(env(kid, 'names'), { params: { ids: part.filter((id) => !id.includes(',')).join(',') } });
-    for (const id of part) m.set(id, names?.[id] ?? '');
+    for (const id of part) m.set(id, names && Object.hasOwn(names, id) ? String(names[id]) : '');
   }
 }
 
