@@ -98,14 +98,16 @@ func (l *auditLine) kind() string { return cmp.Or(l.Kind, kindChange) }
 // The bounds of what one intent writes into the audit: that of one side of a change,
 // and that of all lines. What is beyond is told by its size and its digest.
 const (
-	maxAuditSide  = 8 << 10
-	maxAuditLines = 64 << 10
+	maxAuditSide  = 24 << 10
+	maxAuditLines = 80 << 10
 )
 
-// size is about how many bytes the record of the line takes.
+// size is how many bytes the record of the line takes at most, once it is bounded.
 func (l *auditLine) size() int {
-	const fixed = 512 // the store's, the names of the members and the hash
-	return fixed + len(l.By) + len(l.Act) + len(l.App) + len(l.Collection) + len(l.Item) + len(l.Request) + len(l.Before) + len(l.After)
+	const fixed = 640 // the store's, the names of the members, numbers and the hash
+	const escaped = 6 // what one byte of a text may become in JSON
+	texts := len(l.By) + len(l.Act) + len(l.App) + len(l.Collection) + len(l.Item) + len(l.Request) + len(l.Network)
+	return fixed + escaped*texts + len(l.Before) + len(l.After)
 }
 
 // bounded keeps the lines of one intent small enough to fit beside its rows.
@@ -124,7 +126,10 @@ func bounded(lines []auditLine) []auditLine {
 }
 
 func boundedSide(text json.RawMessage) json.RawMessage {
-	if len(text) <= maxAuditSide {
+	if text == nil {
+		return nil
+	}
+	if text = encodeRow(text); len(text) <= maxAuditSide { // as long as it will be stored
 		return text
 	}
 	sum := sha256.Sum256(text)

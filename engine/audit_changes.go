@@ -2,13 +2,11 @@ package engine
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 
-	"postern/acl"
 	"postern/engine/store"
 )
 
@@ -110,11 +108,20 @@ func (c *auditChange) ended(n *session) {
 	c.before["sessions"] = numbered(c.sessions)
 }
 
-// login makes the change one of sessions, unless it is of more than that.
-func (c *auditChange) login() {
-	if len(c.before)+len(c.after) == 0 {
-		c.Kind = kindLogin
+// kindOf is the kind of a change: of sessions, and the grants that they come from, or
+// of more than that.
+func (c *auditChange) kindOf() string {
+	if c.Act == actACL {
+		return kindChange
 	}
+	for _, members := range [...]map[string]json.RawMessage{c.before, c.after} {
+		for name := range members {
+			if name != "session" && name != "sessions" && name != "service" {
+				return kindChange
+			}
+		}
+	}
+	return kindLogin
 }
 
 // lines are the changes as lines of the audit. What the intent is called stands in
@@ -124,6 +131,7 @@ func (w *auditChanges) lines(in intent) []auditLine {
 	if len(list) == 0 {
 		return nil
 	}
+	list = together(list)
 	own := auditLine{actor: byServer}
 	if a, ok := in.(audited); ok {
 		own = a.audit()
@@ -142,11 +150,11 @@ func (w *auditChanges) lines(in intent) []auditLine {
 		l := c.auditLine
 		if l.actor = own.actor; i == named {
 			l = own
-			if l.Kind == "" {
-				l.Kind = c.Kind
-			}
-			l.Count = max(l.Count, c.Count)
 		}
+		if c.Count > 1 {
+			l.Count = c.Count
+		}
+		l.Kind = c.kindOf()
 		if l.Before == nil && l.After == nil {
 			l.Before, l.After = c.side(c.before), c.side(c.after)
 		}
@@ -154,6 +162,42 @@ func (w *auditChanges) lines(in intent) []auditLine {
 	}
 	return lines
 }
+
+// together makes one change of those of the _acl of several entities of a collection,
+// by their ids, as far as there is room.
+func together(list []*auditChange) []*auditChange {
+	kept, sums, room := list[:0], map[string]*auditChange{}, 0
+	for _, c := range list {
+		if c.Act != actACL {
+			kept = append(kept, c)
+			continue
+		}
+		sum := sums[c.Collection]
+		if sum == nil { // the only one, so far
+			sums[c.Collection] = c
+			kept = append(kept, c)
+			c.Count = 1
+			continue
+		}
+		if sum.Count == 1 {
+			sum.before, sum.after = map[string]json.RawMessage{sum.Item: sum.before["_acl"]}, map[string]json.RawMessage{sum.Item: sum.after["_acl"]}
+			sum.Item = ""
+		}
+		sum.Count++
+		if room += len(c.before["_acl"]) + len(c.after["_acl"]) + 12*len(c.Item); room < maxAuditSide/2 {
+			sum.before[c.Item], sum.after[c.Item] = c.before["_acl"], c.after["_acl"]
+		}
+	}
+	for _, sum := range sums {
+		if sum.Count == 1 {
+			sum.Count = 0
+		}
+	}
+	return kept
+}
+
+// actACL is what the change of the _acl of an entity is called.
+const actACL = "change _acl"
 
 func (*auditChange) side(members map[string]json.RawMessage) json.RawMessage {
 	if len(members) == 0 {
@@ -239,191 +283,14 @@ func (w *auditChanges) entity(s *appState, op *store.Op) {
 	if err != nil {
 		return // apply will say so
 	}
-	w.of(s.config.Key, name, op.Key.ID, "change _acl").acl(old, now)
+	w.of(s.config.Key, name, op.Key.ID, actACL).acl(old, now)
 }
 
 func (c *auditChange) acl(old, now *entity) {
 	if !bytes.Equal(old.grants(), now.grants()) {
-		c.set("_acl", slices.Clone(old.aclText()), slices.Clone(now.aclText()))
+		c.set("_acl", encodeRow(json.RawMessage(old.aclText())), encodeRow(json.RawMessage(now.aclText())))
 	}
 }
-
-// pair returns an entity of the user or the group collection before and after.
-func (w *auditChanges) pair(s *appState, name string, op *store.Op) (old, now *entity) {
-	old, _ = s.collection(name).rows.get(op.Key.ID)
-	if op.Value != nil {
-		now, _ = decodeEntity(op.Key.ID, op.Value, 0, 0)
-	}
-	return old, now
-}
-
-func (w *auditChanges) user(s *appState, op *store.Op) {
-	old, now := w.pair(s, "user", op)
-	c := w.of(s.config.Key, "user", op.Key.ID, "change user")
-	if old != nil && now != nil {
-		c.acl(old, now)
-	}
-	address := func(e *entity) json.RawMessage {
-		if e == nil || emailOf(e) == "" {
-			return nil
-		}
-		return quoted(emailOf(e))
-	}
-	c.set("email", address(old), address(now))
-}
-
-// maxMembers of the audit: a group with more is told by who came and went.
-const auditMembers = 100
-
-func (w *auditChanges) group(s *appState, op *store.Op) {
-	old, now := w.pair(s, "group", op)
-	act := "change group"
-	switch {
-	case old == nil && now == nil:
-		return
-	case old == nil:
-		act = "create group"
-	case now == nil:
-		act = "delete group"
-	}
-	c := w.of(s.config.Key, "group", op.Key.ID, act)
-	was, is := groupOf(old), groupOf(now)
-	c.set("everyone", flagged(was.All), flagged(is.All))
-	c.listed("users", was.Users, is.Users)
-	c.listed("groups", was.Groups, is.Groups)
-	switch {
-	case old != nil && now != nil:
-		c.acl(old, now)
-	case now != nil:
-		c.set("_acl", nil, slices.Clone(now.aclText()))
-	default:
-		c.set("_acl", slices.Clone(old.aclText()), nil)
-	}
-}
-
-func groupOf(e *entity) *acl.GroupDef {
-	if e != nil {
-		if def, err := acl.ParseGroup(e.body()); err == nil {
-			return def
-		}
-	}
-	return new(acl.GroupDef)
-}
-
-// listed says what a list of ids was and is: whole, or what came and what went.
-func (c *auditChange) listed(name string, was, is []string) {
-	was, is = slices.Sorted(slices.Values(was)), slices.Sorted(slices.Values(is))
-	if slices.Equal(was, is) {
-		return
-	}
-	if len(was)+len(is) <= auditMembers {
-		whole := func(ids []string) json.RawMessage {
-			if len(ids) == 0 {
-				return nil
-			}
-			return encodeRow(ids)
-		}
-		c.set(name, whole(was), whole(is))
-		return
-	}
-	without := func(list, others []string) []string {
-		in := map[string]bool{}
-		for _, id := range others {
-			in[id] = true
-		}
-		return slices.DeleteFunc(slices.Clone(list), func(id string) bool { return in[id] })
-	}
-	c.set(name,
-		new(jsonObject).number("count", int64(len(was))).texts("removed", without(was, is)).close(),
-		new(jsonObject).number("count", int64(len(is))).texts("added", without(is, was)).close())
-}
-
-// private is what of a user is not his public form. That he was seen, or that his
-// password was hashed anew, is no change.
-func (w *auditChanges) private(s *appState, op *store.Op) {
-	id := op.Key.ID
-	old, existed := s.accounts.Get(id)
-	var was, is privateRow
-	if existed {
-		was = old.privateRow
-	}
-	act := "change user"
-	switch {
-	case op.Value == nil:
-		act = "delete user"
-	case !existed:
-		act = "create user"
-	}
-	c := w.of(s.config.Key, "user", id, act)
-	c.Act = act // the public form may have come first
-	if op.Value != nil {
-		row, err := decodeRow[privateRow](op.Value)
-		if err != nil {
-			return
-		}
-		is = *row
-	}
-	name := func(text string) json.RawMessage {
-		if text == "" {
-			return nil
-		}
-		return quoted(text)
-	}
-	c.set("username", name(was.Username), name(is.Username))
-	c.set("identity", name(was.Identity), name(is.Identity))
-	c.set("suspended", flagged(was.Suspended != 0), flagged(is.Suspended != 0))
-	c.set("locked", flagged(was.Locked != 0), flagged(is.Locked != 0))
-	confirmed := func(p *privateRow) json.RawMessage {
-		if p.Mail == nil || p.Mail.Confirmed == 0 {
-			return nil
-		}
-		return name(p.Mail.Address)
-	}
-	c.set("confirmed", confirmed(&was), confirmed(&is))
-	if is.Password != was.Password && (!existed || op.Value == nil || is.Generation != was.Generation) {
-		c.hidden("password", was.Password != "", is.Password != "")
-	}
-	if existed && is.Generation != was.Generation && op.Value != nil {
-		s.sessionsOf(id, func(o *session) bool {
-			if s.live(o, w.d.now) {
-				c.ended(o)
-			}
-			return true
-		})
-	}
-}
-
-// hidden says of what may not be shown that it was there, and that it is.
-func (c *auditChange) hidden(name string, was, is bool) {
-	if was {
-		c.before[name] = quoted("hidden")
-	}
-	if is {
-		c.after[name] = quoted("set")
-	}
-}
-
-// session is one that opens or ends. That it was used is no change.
-func (w *auditChanges) session(s *appState, op *store.Op) {
-	old, existed := s.sessions.Get(op.Key.ID)
-	switch {
-	case op.Value == nil && existed && s.live(old, w.d.now):
-		c := w.of(s.config.Key, "user", old.User, "end session")
-		c.login()
-		c.ended(old)
-	case op.Value != nil && !existed:
-		row, err := decodeRow[sessionRow](op.Value)
-		if err != nil {
-			return
-		}
-		c := w.of(s.config.Key, "user", row.User, "open session")
-		c.login()
-		c.set("session", nil, quoted(sessionID(op.Key.ID)))
-	}
-}
-
-// sessionID is how a session is called outside, from its key.
-func sessionID(key string) string { return hex.EncodeToString([]byte(key[:min(8, len(key))])) }
 
 // grant is a login at an identity provider.
 func (w *auditChanges) grant(s *appState, op *store.Op) {
@@ -432,7 +299,6 @@ func (w *auditChanges) grant(s *appState, op *store.Op) {
 		return // new tokens of the same
 	}
 	c := w.of(s.config.Key, "", op.Key.ID[:min(4, len(op.Key.ID))], "end grant")
-	c.Kind = kindLogin
 	if existed {
 		c.set("service", quoted(old.Service), nil)
 		return

@@ -157,9 +157,9 @@ func (w *auditChanges) operator(email string, before, after []byte) {
 		if _, named := m["role"]; !named && len(m) > 0 {
 			m["role"] = quoted(owner.String())
 		}
-		delete(m, "generation") // moves with the others
-		delete(m, "totpStep")   // moves with each login
-		delete(m, "email")
+		for _, always := range [...]string{"email", "generation", "totpStep"} { // they move with the others
+			delete(m, always)
+		}
 	}
 	c.differ(rowOf(was), rowOf(is), "role")
 }
@@ -177,7 +177,6 @@ func (w *auditChanges) operatorSession(op *store.Op, old *session, live func(*se
 	switch {
 	case op.Value == nil && old != nil && live(old, w.d.now):
 		c := w.of("", "", old.User, "end session")
-		c.login()
 		c.ended(old)
 	case op.Value != nil && old == nil:
 		row, err := decodeRow[sessionRow](op.Value)
@@ -185,7 +184,6 @@ func (w *auditChanges) operatorSession(op *store.Op, old *session, live func(*se
 			return
 		}
 		c := w.of("", "", row.User, "open session")
-		c.login()
 		c.set("session", nil, quoted(sessionID(op.Key.ID)))
 	}
 }

@@ -67,7 +67,8 @@ type server struct {
 	e      *engine.Engine
 	http   *fasthttp.HostClient
 	driver store.Driver
-	clock  *clock // set by tests that move it
+	clock  *clock  // set by tests that move it
+	socket *server // at the socket, made by those who ask it often
 	stop   func()
 }
 
