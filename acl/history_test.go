@@ -288,33 +288,43 @@ func (h history) check(t *testing.T, r *rand.Rand, g *Groups, n *walked) {
 	for o := range lates {
 		lates[o], sorted[o] = h.late(o, r.IntN(2) == 0), h.sorted(o)
 	}
-	for _, s := range subjects(g) {
-		for l := Shared; l <= Full+1; l++ {
-			order, low, high := r.IntN(2), 0, len(h.at)+1
-			scope := h.scope(order, lates[order])
-			scope.Who, scope.Level = PrincipalsOf(s), l
-			if r.IntN(2) == 0 {
-				low = r.IntN(1 + len(h.at)/2)
-				high = low + r.IntN(1+len(h.at)/2)
-				scope = h.within(scope, order, low, high)
-			}
-			if r.IntN(3) == 0 {
-				scope.Recent = nil
-			}
-			var want []Ordinal
-			for _, i := range sorted[order] {
-				if key := h.key(order, i); low <= key && key < high && Decide(s, l, h.rows[i].acl, Read).Allowed {
-					want = append(want, i)
-				}
-			}
-			walk := NewWalk(scope)
-			n.count(walk)
-			if d := walkDiff(r, walk, want); d != "" {
-				t.Fatalf("a walk in order %d (role %d %q in %q, %v, keys from %d to %d, %d rows of which %d in the base): %s",
-					order, s.Role, s.ID, s.member().IDs(), l, low, high, len(h.rows), h.base, d)
-			}
-			walk.Close()
+	one := func(who Principals, l Level, reads func(*ACL) bool, says string) {
+		t.Helper()
+		order, low, high := r.IntN(2), 0, len(h.at)+1
+		scope := h.scope(order, lates[order])
+		scope.Who, scope.Level = who, l
+		if r.IntN(2) == 0 {
+			low = r.IntN(1 + len(h.at)/2)
+			high = low + r.IntN(1+len(h.at)/2)
+			scope = h.within(scope, order, low, high)
 		}
+		if r.IntN(3) == 0 {
+			scope.Recent = nil
+		}
+		var want []Ordinal
+		for _, i := range sorted[order] {
+			if key := h.key(order, i); low <= key && key < high && reads(h.rows[i].acl) {
+				want = append(want, i)
+			}
+		}
+		walk := NewWalk(scope)
+		n.count(walk)
+		if d := walkDiff(r, walk, want); d != "" {
+			t.Fatalf("a walk in order %d (%s, %v, keys from %d to %d, %d rows of which %d in the base): %s",
+				order, says, l, low, high, len(h.rows), h.base, d)
+		}
+		walk.Close()
+	}
+	for l := Shared; l <= Full+1; l++ {
+		for _, s := range subjects(g) {
+			one(PrincipalsOf(s), l, func(a *ACL) bool { return Decide(s, l, a, Read).Allowed },
+				fmt.Sprintf("role %d %q in %q", s.Role, s.ID, s.member().IDs()))
+		}
+	}
+	for _, id := range worldNames {
+		user, group, l := Principal{KindUser, id}, Principal{KindGroup, id}, Level(r.IntN(int(Full)+2))
+		one(Named(user), l, func(a *ACL) bool { return a != nil && (a.Creator == id || slices.Contains(a.Readers, id)) }, "naming "+user.String())
+		one(Named(group), l, func(a *ACL) bool { return a != nil && slices.Contains(a.ReaderGroups, id) }, "naming "+group.String())
 	}
 	h.checkRecent(t)
 }

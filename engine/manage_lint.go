@@ -89,8 +89,8 @@ func (r *Request) lintCollection(c *collection, anybody acl.Subject, say func(*f
 	c.rows.merged(0, func(i acl.Ordinal) bool {
 		a := c.rows.grants(i, &r.grants)
 		note := func(f *finding) { f.found(func() string { return c.rows.at(i).id }) }
-		// By itself, as in a collection whose level gives nothing.
-		if c.level != acl.Full && acl.Decide(anybody, acl.Private, a, acl.Write).Allowed {
+		// Where the level is Full it is said of the collection.
+		if c.level != acl.Full && acl.Decide(anybody, c.level, a, acl.Write).Allowed {
 			note(open)
 		}
 		creator, readers, readerGroups := a.Names(acl.Read)

@@ -117,6 +117,9 @@ func TestSnapshotWithoutItsDigest(t *testing.T) {
 			if sees := acl.Decide(b.bob, acl.Private, ent.acl, acl.Read).Allowed; sees != (used == 1) {
 				t.Errorf("bob sees: %v", sees)
 			}
+			if err := e.Check(func(p string) { t.Error("check:", p) }); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 }
