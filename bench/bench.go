@@ -91,7 +91,7 @@ type part struct {
 	run  func(b *run, dir string) error
 }
 
-var parts = []part{{"writes", writes}, {"process", process}, {"pace", pace}, {"workload", workload}}
+var parts = []part{{"writes", writes}, {"process", process}, {"pace", pace}, {"console", console}, {"workload", workload}}
 
 // A run is one call of Run.
 type run struct {
@@ -186,6 +186,7 @@ type Report struct {
 	Options   settings     `json:"options"`
 	Writes    []Figure     `json:"writes,omitempty"`
 	Process   []Figure     `json:"process,omitempty"`
+	Console   *Console     `json:"console,omitempty"`
 	Workloads []*SetReport `json:"workloads,omitempty"`
 	Gates     []Gate       `json:"gates"`
 	Met       int          `json:"met"`

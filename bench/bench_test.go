@@ -99,6 +99,23 @@ func TestOracleRefuses(t *testing.T) {
 	}
 }
 
+// So it does where the console shows what it should not, or says so of a right.
+func TestOracleRefusesTheConsole(t *testing.T) {
+	for what, hide := range map[string]func(i int) bool{
+		"entities?": func(i int) bool { return i == 3 },
+		"/why?":     func(i int) bool { return i >= 900 },
+	} {
+		o := tiny(t)
+		o.Entities, o.Only = []int{1000}, []string{"console"}
+		o.Hide(hide)
+		var out strings.Builder
+		report, err := bench.Run(o, &out)
+		if err == nil || !strings.Contains(err.Error(), "the oracle disagrees") || !strings.Contains(err.Error(), what) || report != nil {
+			t.Errorf("a falsified oracle goes unnoticed: %v", err)
+		}
+	}
+}
+
 // One answer that takes as long as the whole measurement makes all requests late
 // that had to wait for it, although they were not sent before it came.
 func TestArriveFromTheIntendedMoment(t *testing.T) {

@@ -51,6 +51,9 @@ func (b *run) judge() {
 	if len(r.Writes) > 0 {
 		r.writeGates()
 	}
+	if c := r.Console; c != nil {
+		r.consoleGates(c)
+	}
 	for _, set := range r.Workloads {
 		r.floorGates(set)
 		r.flatGates(r.Workloads[0], set)
@@ -103,6 +106,12 @@ func (r *Report) writeGates() {
 	}{{32, 3, 5}, {256, 6, 10}} {
 		what := fmt.Sprintf("durable writes over HTTP, %d connections, x 1/fdatasync", g.connections)
 		r.add(Gate{What: what, Gate: g.gate, Aim: g.aim, Counted: true}, rate[fmt.Sprintf("HTTP, %d connections", g.connections)]/rate["1/fdatasync"])
+	}
+}
+
+func (r *Report) consoleGates(c *Console) {
+	for _, f := range c.Views {
+		r.add(Gate{Entities: c.Entities, What: "console: " + f.Name + ", x a static reply", Gate: 3, Aim: 1.5, Most: true, Counted: true}, f.Value)
 	}
 }
 

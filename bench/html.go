@@ -63,6 +63,7 @@ Server, floors and clients share the machine, so ratios count and absolute times
 {{end}}</table>
 {{end}}
 {{if .R.Writes}}<h2>Durable writes</h2><table>{{range .R.Writes}}<tr><td>{{.Name}}<td>{{printf "%.0f" .Value}} {{.Unit}}</tr>{{end}}</table>{{end}}
+{{if .R.Console}}<h2>Console</h2><table>{{range .R.Console.Views}}<tr><td>{{.Name}}<td>{{printf "%.2f" .Value}} {{.Unit}}</tr>{{end}}</table>{{end}}
 {{if .R.Process}}<h2>Process</h2><table>{{range .R.Process}}<tr><td>{{.Name}}<td>{{printf "%.3f" .Value}} {{.Unit}}</tr>{{end}}</table>{{end}}
 </html>
 `))

@@ -25,6 +25,9 @@ func TestRun(t *testing.T) {
 	if len(report.Writes) != 5 || len(report.Process) != 5 || len(report.Workloads) != 2 {
 		t.Fatalf("%d figures of writes, %d of the process, %d workloads", len(report.Writes), len(report.Process), len(report.Workloads))
 	}
+	if c := report.Console; c == nil || c.Entities != 1000 || len(c.Views) != 4 || c.Views[0].Value <= 0 || c.Views[3].Value <= 0 {
+		t.Errorf("the console: %+v", c)
+	}
 	for _, set := range report.Workloads {
 		if set.Answers < 1000 {
 			t.Errorf("%d entities: only %d answers were compared", set.Entities, set.Answers)
