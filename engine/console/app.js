@@ -182,7 +182,7 @@ async function render() {
   const { signal } = leave;
   const p = Object.hasOwn(pages, at.page) ? pages[at.page] : undefined;
   const here = [at.kid, at.page, ...at.args].join('/');
-  const turned = here !== shown;
+  const turned = here !== shown, first = shown === '';
   shown = here;
   drawSide();
   document.title = `${[...at.args.slice(0, 1), p?.title, at.kid].filter(Boolean).join(' – ')} – Postern`;
@@ -208,7 +208,8 @@ async function render() {
   }
   if (turned && !signal.aborted && !document.querySelector('dialog[open]')) {
     scrollTo(0, 0);
-    /** @type {HTMLElement | null} */ (main.querySelector('h1'))?.focus({ preventScroll: true });
+    // At the beginning the first key leads to the first thing of the page.
+    if (!first) /** @type {HTMLElement | null} */ (main.querySelector('h1'))?.focus({ preventScroll: true });
   }
 }
 
