@@ -44,33 +44,51 @@ func (e *Engine) adminRoutes() []route {
 // jsonObject builds a small JSON object member by member.
 type jsonObject struct{ b []byte }
 
-func (o *jsonObject) raw(key, text string) *jsonObject {
+// name begins a member.
+func (o *jsonObject) name(key string) {
 	if len(o.b) == 0 {
-		o.b = append(o.b, '{')
+		o.b = append(make([]byte, 0, 160), '{')
 	} else {
 		o.b = append(o.b, ',')
 	}
-	o.b = document.AppendQuote(o.b, key)
-	o.b = append(append(o.b, ':'), text...)
+	o.b = append(document.AppendQuote(o.b, key), ':')
+}
+
+func (o *jsonObject) raw(key, text string) *jsonObject {
+	o.name(key)
+	o.b = append(o.b, text...)
 	return o
 }
 
 func (o *jsonObject) text(key, text string) *jsonObject {
-	return o.raw(key, string(document.AppendQuote(nil, text)))
+	o.name(key)
+	o.b = document.AppendQuote(o.b, text)
+	return o
 }
 
 func (o *jsonObject) texts(key string, list []string) *jsonObject {
-	var items [][]byte
-	for _, text := range list {
-		items = append(items, document.AppendQuote(nil, text))
+	o.name(key)
+	o.b = append(o.b, '[')
+	for i, text := range list {
+		if i > 0 {
+			o.b = append(o.b, ',')
+		}
+		o.b = document.AppendQuote(o.b, text)
 	}
-	return o.raw(key, string(jsonList(items)))
+	o.b = append(o.b, ']')
+	return o
 }
 
-func (o *jsonObject) flag(key string, v bool) *jsonObject { return o.raw(key, strconv.FormatBool(v)) }
+func (o *jsonObject) flag(key string, v bool) *jsonObject {
+	o.name(key)
+	o.b = strconv.AppendBool(o.b, v)
+	return o
+}
 
 func (o *jsonObject) number(key string, v int64) *jsonObject {
-	return o.raw(key, strconv.FormatInt(v, 10))
+	o.name(key)
+	o.b = strconv.AppendInt(o.b, v, 10)
+	return o
 }
 
 func (o *jsonObject) time(key string, ms int64) *jsonObject {

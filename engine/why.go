@@ -47,6 +47,7 @@ func (e *Engine) why(r *Request) error {
 		grants = ent.acl
 		o.text("_id", ent.id).raw("_acl", string(ent.aclText()))
 	}
+	r.view.subject(user) // his groups are kept: one question leads to another
 	s, state := r.view.comesAs(user)
 	if state != "" {
 		o.text("account", state)
@@ -80,7 +81,10 @@ func (s *appState) comesAs(user string) (who acl.Subject, state string) {
 	case a.Locked != 0:
 		return acl.Subject{}, "locked"
 	}
-	return acl.Subject{Role: acl.RoleUser, ID: user, Member: s.groups.Of(user)}, ""
+	if id := a.identity.Load(); id != nil && id.groups == s.groups {
+		return acl.Subject{Role: acl.RoleUser, ID: user, Member: id.member}, ""
+	}
+	return acl.Subject{Role: acl.RoleUser, ID: user, Member: s.groups.Of(user)}, "" // not kept: all may be asked about
 }
 
 // userNamed finds a user by his id or his name; the id goes first.
