@@ -74,7 +74,7 @@ export async function request(method, path, options = {}) {
   }
   if (answer.ok) return text === '' ? undefined : read(text);
   const told = read(text) ?? {};
-  const error = new ApiError(answer.status, String(told.error ?? `HTTP ${answer.status}`),
+  const error = new ApiError(answer.status, String(told.error ?? told.code ?? `HTTP ${answer.status}`),
     String(told.description ?? 'The server refused the request.'), told.debug ? String(told.debug) : '',
     Number(answer.headers.get('Retry-After')) || 0);
   if (answer.status === 401 && error.name === 'InvalidCredentials' && path.startsWith('api/')) ended();

@@ -30,9 +30,9 @@ func TestBrowser(t *testing.T) {
 		{"origins.js", 32, nil},
 		{"idle.js", 6, impatient},
 		{"pages.js", 150, nil},
-		{"payloads.js", 35, nil},
-		{"roles.js", 45, nil},
-		{"story.js", 28, nil},
+		{"payloads.js", 60, nil},
+		{"roles.js", 50, nil},
+		{"story.js", 25, nil},
 	} {
 		t.Run(strings.TrimSuffix(c.script, ".js"), func(t *testing.T) {
 			t.Parallel()

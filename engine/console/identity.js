@@ -15,7 +15,7 @@ export async function show(main, ctx) {
   const mine = /** @type {any[]} */ (services).filter((s) => s.identityStoreId === app.identityStoreId);
   const make = () => chooseKind(ctx, (type) => edit(ctx, { ...blank(type), identityStoreId: app.identityStoreId }, again));
   const body = page(main, { title: 'Identity', sub: 'Mobile Identity Connect: how users log in with an account they have elsewhere.', actions: own && button('New service', { kind: 'primary', icon: 'plus', onclick: make }) });
-  if (!mine.length) body.append(empty({ icon: 'identity', title: 'There is no service yet', text: 'A service says where users have their accounts: an OpenID provider, a SAML provider, a directory, or this app itself.', line: 'postern auth-service create --help' }));
+  if (!mine.length) body.append(empty({ icon: 'identity', title: 'There is no service yet', text: 'A service says where users have their accounts: an OpenID provider, a SAML provider, a directory, or this app itself.', line: 'postern mic --help' }));
   for (const s of mine) {
     body.append(card({
       title: [s.name, ' ', badge(kindName(s.provider.type), { icon: 'identity' }), s.id === app.defaultAuthServiceId && badge('Default', { kind: 'info', icon: 'check' })], sub: s.description,

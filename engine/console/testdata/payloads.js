@@ -10,6 +10,8 @@ const segment = encodeURIComponent;
 // inHeader is what of a text a header can carry.
 const inHeader = text => text.replace(/[^\x20-\x7e]/g, ' ').trim().slice(0, 300) || 'x';
 
+const appName = '<img src=x onerror=pwned(1)>';
+
 // fill leaves every text wherever the server takes it, and says where it did.
 async function fill() {
   const taken = { users: [], groups: [], collections: [], ids: [], keys: [], values: [] };
@@ -42,6 +44,7 @@ async function fill() {
   await must('PUT', `/appdata/${kid}/hostile/all`, {
     _id: 'all', ...Object.fromEntries(taken.keys.map(text => [text, text])), _acl: { creator: users[0], r: users, w: users.slice(0, 40), groups: { r: taken.groups, w: taken.groups.slice(0, 40) } },
   });
+  cli(['app', 'set', kid, `appName=${appName}`]);
   // Who asks for what is not there is in the log of requests.
   for (const text of hostile.slice(0, 60)) await rest('GET', `/appdata/${kid}/hostile/${segment(`${text}?`)}`, undefined, `Basic ${Buffer.from(`${text}:x`).toString('base64')}`, { 'User-Agent': inHeader(text) });
   return { taken, id, users };
@@ -98,6 +101,39 @@ inBrowser(async (browser) => {
   await at('settings', taken.collections, taken.collections.length);
   for (const name of taken.collections.slice(0, 12)) await at(`data/${segment(name)}`, [name], 1);
   for (const name of taken.collections.slice(0, 4)) await at(`settings/${segment(name)}`, [name], 1);
+  await at('users', taken.users, 45);
+  await at('users?skip=50', taken.users, 45);
+  await at('users?skip=100', taken.users, 25);
+  await at('sessions', hostile.map(text => inHeader(text).slice(0, 40)), 5);
+  await at('groups', taken.groups, 30);
+  await at('access', taken.collections, taken.collections.length);
+  await at('activity', [], 0);
+  await at('activity?tab=audit', [...taken.groups, ...taken.users, ...taken.ids], 10);
+  await at('identity', [], 0);
+  await check('shown as text: System', async () => {
+    await open(p, '#/system');
+    await harmless([appName], 1);
+  });
+  for (const n of users.keys()) if (n % 15 === 0) await at(`users/${users[n]}`, [hostile[id.indexOf(users[n])]], 1);
+  for (const [n, group] of taken.groups.entries()) if (n % 15 === 0) await at(`groups/${segment(group)}`, [group], 1);
+  await check('shown as text: findings', async () => {
+    await open(p, `#/${kid}/access`);
+    await p.getByRole('tab', { name: 'Findings' }).click();
+    await settled(p);
+    await harmless(hostile, 1);
+  });
+  await check('shown as text: a record of the audit', async () => {
+    await open(p, `#/${kid}/activity?tab=audit`);
+    await p.getByRole('table', { name: 'Audit' }).getByRole('row').nth(1).locator('.row-link').click();
+    await harmless([], 0);
+    await escape();
+  });
+  await check('shown as text: a user who is to be deleted', async () => {
+    await open(p, `#/${kid}/users/${users[0]}`);
+    await p.getByRole('button', { name: 'Delete', exact: true }).click();
+    await harmless([hostile[id.indexOf(users[0])]], 1);
+    await escape();
+  });
   await check('shown as text: every column of the grid', async () => {
     await open(p, `#/${kid}/data/hostile?query={"_id":"all"}`);
     await p.getByRole('button', { name: /^Columns/ }).click();

@@ -178,7 +178,7 @@ inBrowser(async (browser) => {
     await open(p, `#/${kid}/activity`);
     await p.getByRole('tab', { name: 'Audit' }).click();
     await settled(p);
-    const line = p.getByRole('row', { name: /level/ }).first();
+    const line = p.getByRole('row', { name: /set level/ }).first();
     await line.waitFor();
     assert.match(await line.innerText(), /olga@example\.com/);
     assert.match(await p.locator('main').innerText(), /Shared[^]*Private|shared[^]*private/);
