@@ -139,10 +139,11 @@ func auditTail(view store.View, head AuditHead) error {
 	if err != nil {
 		return fmt.Errorf("the audit's last record, %d: %w", head.N, err)
 	}
-	if got, err := hashOf(row.Value); err != nil || got != head {
-		return fmt.Errorf("the audit ends in %s, and %s was committed as its end (%v)", got, head, err)
+	got, err := hashOf(row.Value)
+	if err == nil && got != head {
+		err = fmt.Errorf("the audit ends in %s, and %s was committed as its end", got, head)
 	}
-	return nil
+	return err
 }
 
 // auditPlace reads one of the marks; zero when there is none.
