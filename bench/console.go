@@ -21,7 +21,7 @@ const (
 	consoleOperator = "bench@localhost"
 )
 
-// A Console is how long the console's operator waits, in times of a static reply.
+// A Console is how long the console's operator waits, in times of a static page.
 type Console struct {
 	Entities int      `json:"entities"`
 	Views    []Figure `json:"views"`
@@ -37,7 +37,7 @@ type view struct {
 // console measures what an operator waits for: pages of the data browser and the Why
 // panel, over the smallest size, as the console asks for them, which is on its own
 // listener and by its session. One connection asks, for it is one person; the floor
-// is a static reply of the same bytes.
+// is what one static page takes, with the bytes of the first of them.
 func console(b *run, dir string) error {
 	d := &dataset{seed: b.Seed, kind: private, n: b.Entities[0], users: b.Users, groups: b.Groups, hide: b.hide}
 	byName, people := d.people()
@@ -63,16 +63,17 @@ func console(b *run, dir string) error {
 	if err != nil {
 		return err
 	}
+	static := views[0]
+	floor, err := startStatic(static.want[0])
+	if err != nil {
+		return err
+	}
+	defer floor.Shutdown()
 	var all []*series
 	for _, v := range views {
-		floor, err := startStatic(v.want[0])
-		if err != nil {
-			return err
-		}
-		defer floor.Shutdown()
 		all = append(all,
 			&series{name: v.name, measure: func() (float64, error) { return b.alone(address, headers, v.paths, v.want) }},
-			&series{name: v.name, measure: func() (float64, error) { return b.alone(floor.address, headers, v.paths[:1], v.want[:1]) }})
+			&series{name: v.name, measure: func() (float64, error) { return b.alone(floor.address, headers, static.paths, static.want) }})
 	}
 	if err := b.interleave(all); err != nil {
 		return err
@@ -82,7 +83,7 @@ func console(b *run, dir string) error {
 	b.report.Console = &Console{Entities: d.n}
 	for i, v := range views {
 		ours, floor := all[2*i], all[2*i+1]
-		f := Figure{Name: v.name, Unit: "x a static reply"}
+		f := Figure{Name: v.name, Unit: "x a static page"}
 		for k := range ours.rounds {
 			f.Rounds = append(f.Rounds, floor.rounds[k]/ours.rounds[k])
 		}

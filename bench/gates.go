@@ -111,7 +111,7 @@ func (r *Report) writeGates() {
 
 func (r *Report) consoleGates(c *Console) {
 	for _, f := range c.Views {
-		r.add(Gate{Entities: c.Entities, What: "console: " + f.Name + ", x a static reply", Gate: 3, Aim: 1.5, Most: true, Counted: true}, f.Value)
+		r.add(Gate{Entities: c.Entities, What: "console: " + f.Name + ", x a static page", Gate: 3, Aim: 1.5, Most: true, Counted: true}, f.Value)
 	}
 }
 

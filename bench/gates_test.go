@@ -42,8 +42,8 @@ func TestJudge(t *testing.T) {
 	for want, times := range map[string]int{
 		"durable writes over HTTP, 32 connections, x 1/fdatasync|0|5.5|met, and the aim":    1,
 		"durable writes over HTTP, 256 connections, x 1/fdatasync|0|5.9|missed":             1,
-		"console: a page, x a static reply|1000|1.4|met, and the aim":                       1,
-		"console: why, x a static reply|1000|3.1|missed":                                    1,
+		"console: a page, x a static page|1000|1.4|met, and the aim":                        1,
+		"console: why, x a static page|1000|3.1|missed":                                     1,
 		"q1 against a static reply of the same bytes|100000|0.8|met":                        1,
 		"q1 against a static reply of the same bytes|1000000|0.74|missed":                   1,
 		"q1 against itself at 100000|1000000|0.925|met":                                     1,
