@@ -3,9 +3,13 @@
 // record that is shared with a group, what another user sees of it, why a third one
 // does not, a session that is ended, and the audit of it all.
 
+const fs = require('node:fs');
+const path = require('node:path');
 const { ask, assert, basic, check, fillIn, inBrowser, kid, management, must, open, owner, page, rest, settled, shot, signIn, url, visitor } = require('./console');
+const { small } = require('./picture');
 const { count, make } = require('./world');
 
+const pictures = process.env.POSTERN_PICTURES;
 const many = n => n.toLocaleString('en-US');
 
 inBrowser(async (browser) => {
@@ -15,6 +19,15 @@ inBrowser(async (browser) => {
   const dialog = () => p.getByRole('dialog').last();
   const rows = () => p.getByRole('table', { name: 'Records of orders' }).getByRole('row');
   const first = () => rows().nth(1).innerText();
+
+  // picture makes one for the README, when the environment names a directory for them.
+  async function picture(name, arrange) {
+    if (!pictures) return;
+    await arrange();
+    await p.waitForFunction(() => !document.querySelector('.toast'));
+    fs.writeFileSync(path.join(pictures, `${name}.png`), small(await p.screenshot()));
+    await p.setViewportSize({ width: 1280, height: 800 });
+  }
 
   await check('the first login: a wrong password is said in plain words', async () => {
     await p.goto(page);
@@ -68,6 +81,10 @@ inBrowser(async (browser) => {
     await settled(p);
     const want = await must('GET', `/appdata/${kid}/orders?query={}&sort={"amount":1}&limit=1`);
     assert.match(await first(), new RegExp(want[0]._id));
+  });
+  await picture('data', async () => {
+    await open(p, `#/${kid}/data/orders`);
+    await p.setViewportSize({ width: 1280, height: 620 });
   });
   await check('the access column says in short who has a right', async () => {
     await open(p, `#/${kid}/data/orders?query={"_id":"order-000007"}`);
@@ -128,6 +145,10 @@ inBrowser(async (browser) => {
     assert.equal((await rest('GET', `/appdata/${kid}/orders/${record}`, undefined, basic('erin', 'erin its password'))).status, 401);
     await why.scrollIntoViewIfNeeded();
     await shot(p, 'story-why');
+  });
+  await picture('why', async () => {
+    await p.setViewportSize({ width: 1280, height: 860 });
+    await p.getByTestId('why').getByText('erin cannot read').evaluate(el => el.closest('[data-testid=why]').scrollIntoView());
   });
   await check('the other user sees it: the same that he gets himself', async () => {
     await p.keyboard.press('Escape');
