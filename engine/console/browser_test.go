@@ -29,7 +29,7 @@ func TestBrowser(t *testing.T) {
 	}{
 		{"origins.js", 32, nil},
 		{"idle.js", 6, impatient},
-		{"pages.js", 165, nil},
+		{"pages.js", 185, nil},
 		{"payloads.js", 60, nil},
 		{"roles.js", 50, nil},
 		{"story.js", 25, nil},

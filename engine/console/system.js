@@ -27,7 +27,7 @@ function server(ctx, s) {
     below += n;
     return { label: span(le), count: n, mark: mark || undefined };
   });
-  const answers = [['2xx', 'good'], ['3xx', 'moved'], ['4xx', 'refused'], ['5xx', 'failed']].map(([cls, word]) => ({ label: `${word} (${cls})`, count: Number(s.requests[cls] ?? 0), cls: `part-${cls}` }));
+  const answers = [['2xx', 'good'], ['3xx', 'unchanged'], ['4xx', 'refused'], ['5xx', 'failed']].map(([cls, word]) => ({ label: `${word} (${cls})`, count: Number(s.requests[cls] ?? 0), cls: `part-${cls}` }));
   return [
     card({ title: 'Server' }, facts([
       ['Health', s.health.ok && !s.health.broken ? badge('Healthy', { kind: 'ok', icon: 'check' }) : badge('Broken: it takes no more writes', { kind: 'bad', icon: 'warn' })],

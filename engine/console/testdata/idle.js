@@ -21,7 +21,7 @@ inBrowser(async (browser) => {
   seen.none();
   await check('who does not is signed out, however often the page itself has asked', async () => {
     seen.allow(401, /./);
-    await p.getByText('Nobody was here for a while').waitFor({ timeout: 60_000 });
+    await p.getByText(/Nobody was here for a while|The session is over/).waitFor({ timeout: 60_000 });
     assert.equal(await p.getByLabel('E-mail address').isVisible(), true);
     assert.equal(await p.getByRole('dialog').count(), 0);
     assert(!(await p.content()).includes(owner.email), 'the page still says who was here');
