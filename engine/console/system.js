@@ -1,108 +1,222 @@
-// System: how the server is, its apps, and who operates it.
+// System: how the server is, its apps and keys, its operators, and the own account.
+import { changePassword, secondFactor } from './account.js';
 import { api, mayOwn, path } from './api.js';
 import { reloadApps } from './app.js';
 import { histogram, span, stacked } from './chart.js';
 import { h } from './dom.js';
-import { go, href } from './route.js';
-import { ago, badge, button, bytes, card, code, confirm, count, dialog, facts, field, fill, page, plural, table, toast } from './ui.js';
+import { operatorsCard } from './operators.js';
+import { href } from './route.js';
+import { ago, alert, badge, button, bytes, card, code, confirmTyped, count, dialog, facts, field, fill, iconButton, menu, page, plural, table, toast, toggle } from './ui.js';
+import { onceShown } from './users.js';
 
 /** @typedef {import('./route.js').Context} Context */
-/** @typedef {{email: string, role: string, totp: boolean, sessions: number}} Operator */
 
 /** @param {HTMLElement} main @param {Context} ctx */
 export async function show(main, ctx) {
-  const body = page(main, { title: 'System', sub: 'How the server is, its apps, and who operates it.', actions: button('Load again', { icon: 'refresh', onclick: () => show(main, ctx) }) });
-  const state = h('div', { class: 'stack' }), people = h('div', { class: 'stack' });
-  body.append(state, people);
-  const loadPeople = () => fill(people, () => operators(ctx, loadPeople), ctx.signal);
-  await Promise.all([fill(state, async () => server(ctx, await api.get('v4/system', { signal: ctx.signal })), ctx.signal), loadPeople()]);
+  const body = page(main, { title: 'System', sub: 'The server, its apps, and who operates it.' });
+  const now = h('div', { class: 'stack' });
+  const apps = h('div', { class: 'stack' });
+  body.append(now, apps, operatorsCard(ctx), accountCard(ctx), commandsCard());
+  /** @type {any} */
+  let system;
+  await fill(now, async () => {
+    system = await api.get('v4/system', { signal: ctx.signal });
+    return [stateCard(system), h('div', { class: 'halves' }, latencyCard(system, Math.min(main.clientWidth - 80, 520)), requestsCard(system))];
+  }, ctx.signal);
+  const again = () => fill(apps, async () => appsCard(ctx, system, again), ctx.signal);
+  await again();
 }
 
-/** @param {Context} ctx @param {any} s */
-function server(ctx, s) {
-  const latency = s.latency;
-  let below = 0;
-  const bars = latency.buckets.slice(-40).map((/** @type {[number, number]} */ [le, n]) => {
-    const mark = ['p50', 'p90', 'p99'].filter((p) => latency[p] === le).join(' ');
-    below += n;
-    return { label: span(le), count: n, mark: mark || undefined };
-  });
-  const answers = [['2xx', 'good'], ['3xx', 'unchanged'], ['4xx', 'refused'], ['5xx', 'failed']].map(([cls, word]) => ({ label: `${word} (${cls})`, count: Number(s.requests[cls] ?? 0), cls: `part-${cls}` }));
-  return [
-    card({ title: 'Server' }, facts([
-      ['Health', s.health.ok && !s.health.broken ? badge('Healthy', { kind: 'ok', icon: 'check' }) : badge('Broken: it takes no more writes', { kind: 'bad', icon: 'warn' })],
-      ['Version', h('code', null, `${s.version} (${s.go})`)], ['Started', ago(s.started)],
-      ['Memory', `${bytes(s.memory.heap)} in use, ${bytes(s.memory.sys)} from the system`],
-      ['Durability', `a sync for ${s.durability.sync}; ${plural(s.durability.seq, 'commit')}`],
-      ['Disk', `${bytes(s.durability.free)} free of ${bytes(s.durability.total)}`], ['Orders', s.indexing ? 'being made' : 'all ready'],
-    ])),
-    h('div', { class: 'halves' },
-      card({ title: 'Answers', sub: 'Since the start.' }, stacked(answers, answers.map((a) => `${a.label}: ${a.count}`).join(', ')),
-        h('ul', { class: 'legend', role: 'list' }, answers.map((a) => h('li', null, h('strong', null, count(a.count)), ` ${a.label}`)))),
-      card({ title: 'Latency', sub: `Half within ${span(latency.p50)}, nine of ten within ${span(latency.p90)}, 99 of 100 within ${span(latency.p99)}.` },
-        below > 0 && histogram(bars, `Latency of ${plural(below, 'request')}: half within ${span(latency.p50)}, 99 of 100 within ${span(latency.p99)}`, 440))),
-    card({ title: 'Apps', actions: mayOwn(ctx) && button('New app', { icon: 'plus', onclick: () => makeApp(ctx) }) }, table({
-      label: 'Apps', rows: /** @type {any[]} */ (s.apps), href: (a) => href(a.id, 'data'),
-      columns: [{ label: 'App', cell: (a) => a.name || a.id }, { label: 'Key', class: 'mono', cell: (a) => a.id },
-        ...['collections', 'entities', 'users', 'sessions'].map((n) => ({ label: n === 'entities' ? 'Records' : n[0].toUpperCase() + n.slice(1), class: 'number', cell: (/** @type {any} */ a) => count(a[n]) }))],
-    })),
-  ];
+/** @param {any} s */
+function stateCard(s) {
+  const { durability: d, health, memory } = s;
+  const space = d.space && d.space !== 'plenty';
+  return card({ title: 'Server', sub: `Postern ${s.version || 'of no version'}, ${s.go}` },
+    health.broken && alert('error', h('p', { class: 'alert-title' }, 'The store has failed.'), h('p', null, 'Nothing is written any more. What was acknowledged is on disk. Look into the log, and start the server again.')),
+    facts([
+      ['Health', health.ok ? badge('Serving', { kind: 'ok', icon: 'check' }) : badge('Failed', { kind: 'bad', icon: 'warn' })],
+      ['Running since', ago(s.started)],
+      ['Durability', d.sync === 'each commit' ? badge('Every commit', { kind: 'ok', icon: 'check', title: 'What is written is synced to disk before anybody is answered.' }) : badge(d.sync === 'none' ? 'In memory only' : 'Not known', { kind: 'warn', icon: 'warn' })],
+      ['Commits', count(d.seq)],
+      ['Disk', d.total ? [`${bytes(d.free)} of ${bytes(d.total)} free`, space && badge(`Space is ${d.space}`, { kind: 'warn', icon: 'warn' })] : h('span', { class: 'quiet' }, 'not known')],
+      ['Memory', [`${bytes(memory.heap)} in use, ${bytes(memory.sys)} taken`]],
+      ['Index', s.indexing ? badge('Being made anew', { icon: 'clock' }) : badge('Ready', { kind: 'ok', icon: 'check' })],
+    ]));
 }
 
-/** @param {Context} ctx */
-function makeApp(ctx) {
-  const name = h('input', { type: 'text', autocomplete: 'off' });
+/** @param {any} s @param {number} width */
+function latencyCard(s, width) {
+  const { p50, p90, p99, buckets } = s.latency;
+  if (!buckets.length) return card({ title: 'Time of requests' }, h('p', { class: 'quiet' }, 'Nobody has asked anything yet.'));
+  const marked = new Map([[p99, 'p99'], [p90, 'p90'], [p50, 'p50']]);
+  const bars = buckets.map((/** @type {[number, number]} */ [most, n]) => ({ label: span(most), count: n, mark: marked.get(most) }));
+  return card({ title: 'Time of requests', sub: 'Since the start. Half took no longer than p50, 99 of 100 no longer than p99.' },
+    histogram(bars, `Half of the requests took at most ${span(p50)}, 90 % at most ${span(p90)}, 99 % at most ${span(p99)}.`, Math.max(width, 240)),
+    facts([['p50', span(p50)], ['p90', span(p90)], ['p99', span(p99)]]));
+}
+
+const classes = [['2xx', 'Answered'], ['3xx', 'Led elsewhere, or unchanged'], ['4xx', 'Refused'], ['5xx', 'Failed']];
+
+/** @param {any} s */
+function requestsCard(s) {
+  const parts = classes.map(([name, label]) => ({ label, name, cls: `part-${name}`, count: s.requests[name] ?? 0 }));
+  return card({ title: 'Requests', sub: 'Since the start, by their answer.' },
+    stacked(parts, parts.map((p) => `${p.label}: ${count(p.count)}`).join(', ')),
+    facts(parts.map((p) => [`${p.label} (${p.name})`, count(p.count)])));
+}
+
+/** @param {Context} ctx @param {any} system @param {() => any} again */
+async function appsCard(ctx, system, again) {
+  /** @type {any[]} */
+  const list = await api.get('v4/apps', { signal: ctx.signal });
+  const own = mayOwn(ctx);
+  const sizes = new Map((system?.apps ?? []).map((/** @type {any} */ a) => [a.id, a]));
+  const rows = list.flatMap((a) => a.environments.map((/** @type {any} */ e) => ({ app: a, env: e, size: sizes.get(e.id) })));
+  const size = (/** @type {any} */ r, /** @type {string} */ what) => r.size ? count(r.size[what]) : '–';
+  return card({ title: 'Apps', sub: 'Each app has environments with a key, data and users of their own.', actions: own && button('Create app', { icon: 'plus', kind: 'primary', onclick: () => makeApp(ctx, again) }) },
+    rows.length > 0 && table({
+      label: 'Apps and environments', rows, href: (r) => href(r.env.id, 'data'),
+      columns: [
+        { label: 'Key', cell: (r) => h('span', { class: 'mono' }, r.env.id) }, { label: 'App', cell: (r) => r.app.name }, { label: 'Environment', cell: (r) => r.env.name },
+        { label: 'Collections', class: 'number', cell: (r) => size(r, 'collections') }, { label: 'Records', class: 'number', cell: (r) => size(r, 'entities') },
+        { label: 'Users', class: 'number', cell: (r) => size(r, 'users') }, { label: 'Sessions', class: 'number', cell: (r) => size(r, 'sessions') }],
+      actions: own ? (r) => menu(iconButton('more', `More for ${r.env.id}`), () => [
+        { label: 'Change settings', icon: 'settings', run: () => settings(ctx, r.env, again) },
+        { label: 'New app secret', icon: 'key', run: () => newSecret(ctx, r.env.id) },
+        { label: 'Add environment', icon: 'plus', run: () => makeEnvironment(ctx, r.app, again) },
+        null,
+        { label: 'Delete environment', icon: 'trash', danger: true, run: () => removeEnvironment(r, again) },
+      ]) : undefined,
+    }),
+    rows.length === 0 && h('p', { class: 'quiet' }, 'There is no app yet.'),
+    !own && h('p', { class: 'hint' }, `Apps are for owners; your role is ${ctx.session.role}.`));
+}
+
+/** @param {Context} ctx @param {any} made */
+async function showMade(ctx, made) {
+  await onceShown('The app secret', `Environment ${made.id}`, made.appSecret, ctx.signal);
+}
+
+/** @param {Context} ctx @param {() => any} again */
+function makeApp(ctx, again) {
+  const name = h('input', { type: 'text', maxlength: '200', required: true });
   dialog({
-    title: 'New app', signal: ctx.signal, body: [field('Name', name), h('p', { class: 'hint' }, 'Its secrets never come to a browser: make new ones on the server, which prints them once.'), code('postern app regenerate-secret APP app\npostern app regenerate-secret APP master')],
+    title: 'Create app', signal: ctx.signal, body: [field('Name', name), alert('info', h('p', null, 'It begins with the environment Development. The master secret does not come to a browser: '), h('code', null, 'postern app regenerate-secret KEY master'))],
     actions: [{
       label: 'Create app', kind: 'primary', run: async (close) => {
-        if (!name.value.trim()) { name.focus(); throw new Error('An app needs a name.'); }
-        const made = await api.post('v4/apps', { appName: name.value.trim() });
-        await reloadApps();
+        const made = await api.post('v4/apps', { name: name.value.trim() });
         close();
-        toast(`${name.value.trim()} was created`);
-        go(href(made.id ?? '', 'data'));
+        await showMade(ctx, made.environments[0]);
+        await reloadApps();
+        again();
       },
     }],
   });
 }
 
-/** @param {Context} ctx @param {() => any} again */
-async function operators(ctx, again) {
-  const list = /** @type {Operator[]} */ (await api.get('v4/operators', { signal: ctx.signal }));
-  const own = mayOwn(ctx);
-  return card({ title: 'Operators', sub: 'A viewer looks, an editor changes what apps hold, an owner everything.', actions: own && button('New operator', { icon: 'plus', onclick: () => makeOperator(ctx, again) }) }, table({
-    label: 'Operators', rows: list,
-    columns: [{ label: 'Address', cell: (o) => o.email }, { label: 'Role', cell: (o) => badge(o.role) },
-      { label: 'Second factor', cell: (o) => (o.totp ? badge('On', { kind: 'ok', icon: 'check' }) : badge('Off', { icon: 'cross' })) }, { label: 'Sessions', class: 'number', cell: (o) => count(o.sessions) }],
-    actions: own ? (o) => [button('Change role', { class: 'button small', 'aria-label': `Change role of ${o.email}`, onclick: () => changeRole(ctx, o, again) }),
-      button('Remove', { class: 'button small', 'aria-label': `Remove ${o.email}`, onclick: () => remove(o, again) })] : undefined,
-  }));
-}
-
-/** @param {string} [role] */
-function roleField(role = 'viewer') { return h('select', null, ['viewer', 'editor', 'owner'].map((r) => h('option', { value: r, selected: r === role }, r))); }
-
-/** @param {Context} ctx @param {() => any} again */
-function makeOperator(ctx, again) {
-  const email = h('input', { type: 'email', autocomplete: 'off' }), password = h('input', { type: 'password', autocomplete: 'new-password' }), role = roleField();
+/** @param {Context} ctx @param {any} app @param {() => any} again */
+function makeEnvironment(ctx, app, again) {
+  const name = h('input', { type: 'text', maxlength: '200', required: true, placeholder: 'Staging' });
   dialog({
-    title: 'New operator', signal: ctx.signal, body: [field('E-mail address', email), field('Password', password, 'Tell it to nobody but the operator, who should change it.'), field('Role', role)],
-    actions: [{ label: 'Create operator', kind: 'primary', run: async (close) => { await api.post('v4/operators', { email: email.value.trim(), password: password.value, role: role.value }); close(); toast(`${email.value.trim()} may sign in`); again(); } }],
+    title: `Add an environment to ${app.name}`, signal: ctx.signal, body: field('Name', name),
+    actions: [{
+      label: 'Add environment', kind: 'primary', run: async (close) => {
+        const made = await api.post(path('v4', 'apps', app.id, 'environments'), { name: name.value.trim() });
+        close();
+        await showMade(ctx, made);
+        await reloadApps();
+        again();
+      },
+    }],
   });
 }
 
-/** @param {Context} ctx @param {Operator} o @param {() => any} again */
-function changeRole(ctx, o, again) {
-  const role = roleField(o.role);
+/** @param {any} r @param {() => any} again */
+async function removeEnvironment(r, again) {
+  const done = await confirmTyped({
+    title: `Delete ${r.env.id}`, word: r.env.id, action: 'Delete environment',
+    body: [h('p', null, `${r.app.name} / ${r.env.name} goes with `, r.size ? `${plural(r.size.entities, 'record')} and ${plural(r.size.users, 'user')}` : 'all its records and users', '. A backup is the only way back.'), code('postern backup FILE')],
+    run: () => api.del(path('v4', 'environments', r.env.id)),
+  });
+  if (!done) return;
+  toast(`${r.env.id} is gone`);
+  await reloadApps();
+  again();
+}
+
+/** @param {Context} ctx @param {string} kid */
+async function newSecret(ctx, kid) {
+  const overlap = h('select', null, [['0', 'at once'], ['3600', 'in an hour'], ['86400', 'in a day'], ['604800', 'in a week']].map(([v, t]) => h('option', { value: v }, t)));
+  const got = await dialog({
+    title: 'New app secret', signal: ctx.signal,
+    body: [h('p', null, 'Apps that have the secret of ', h('code', null, kid), ' need the new one to sign up and log in.'), field('The old one ends', overlap)],
+    actions: [{ label: 'Make new secret', kind: 'primary', run: async (close) => close(await api.post(path('v4', 'environments', kid, 'regenerate-appsecret'), { overlapSeconds: Number(overlap.value) })) }],
+  }).closed;
+  if (got) await onceShown('The app secret', `Environment ${kid}`, got.appSecret, ctx.signal);
+}
+
+/** The switches of an environment. @type {[string, string, string][]} */
+const switches = [
+  ['passwordPolicy', 'Refuse weak passwords', 'At least 8 characters, and none that everybody tries.'],
+  ['hideUnreadable', 'Hide what may not be read', 'A record that a user may not read answers as if it were not there.'],
+  ['strictAcl', 'Strict _acl', 'Who may not change an _acl and sends another one is refused; otherwise it is passed over.'],
+  ['refuseLookAlikes', 'Refuse look-alike user names', 'Names that cannot be told apart by eye are taken.'],
+];
+
+/** @param {Context} ctx @param {any} e @param {() => any} again */
+function settings(ctx, e, again) {
+  /** @type {Record<string, any>} */
+  const change = {};
+  const name = h('input', { type: 'text', value: e.name, maxlength: '200' });
+  const idle = h('input', { type: 'number', min: '0', value: String(e.sessionIdleTimeout) });
+  const most = h('input', { type: 'number', min: '0', value: String(e.sessionTimeoutInSeconds) });
+  const origins = h('textarea', { rows: '3', spellcheck: 'false', value: e.corsOrigins.join('\n') });
   dialog({
-    title: `Change role of ${o.email}`, signal: ctx.signal, body: [field('Role', role), h('p', { class: 'hint' }, 'All sessions of the operator end.')],
-    actions: [{ label: 'Change role', kind: 'primary', run: async (close) => { await api.put(path('v4', 'operators', o.email), { role: role.value }); close(); toast(`${o.email} is ${role.value} now`); again(); } }],
+    title: `Settings of ${e.id}`, size: 'wide', signal: ctx.signal,
+    body: [field('Name', name),
+      switches.map(([key, label, hint]) => toggle({ label, hint, checked: e[key] === true, onchange: (on) => { change[key] = on; } })),
+      toggle({ label: 'Users may make groups', hint: 'Otherwise only the master makes them.', checked: e.groupCreation === 'users', onchange: (on) => { change.groupCreation = on ? 'users' : 'master'; } }),
+      field('Sessions end after so many seconds without use', idle, '0: never'), field('Sessions end after so many seconds', most, '0: never'),
+      field('Pages that may use the API (CORS)', origins, 'One origin a line, such as https://app.example.org.')],
+    actions: [{
+      label: 'Save settings', kind: 'primary', run: async (close) => {
+        if (name.value !== e.name) change.name = name.value;
+        if (idle.value !== String(e.sessionIdleTimeout)) change.sessionIdleTimeout = Number(idle.value);
+        if (most.value !== String(e.sessionTimeoutInSeconds)) change.sessionTimeoutInSeconds = Number(most.value);
+        if (origins.value !== e.corsOrigins.join('\n')) change.corsOrigins = origins.value.split('\n').map((o) => o.trim()).filter(Boolean);
+        if (Object.keys(change).length > 0) await api.put(path('v4', 'environments', e.id), change);
+        close();
+        toast('The settings are saved');
+        await reloadApps();
+        again();
+      },
+    }],
   });
 }
 
-/** @param {Operator} o @param {() => any} again */
-async function remove(o, again) {
-  if (!await confirm({ title: `Remove ${o.email}?`, body: h('p', null, 'The operator is signed out everywhere and cannot sign in again.'), action: 'Remove', danger: true })) return;
-  try { await api.del(path('v4', 'operators', o.email)); toast(`${o.email} was removed`); again(); } catch (e) { const x = /** @type {any} */ (e); toast([x.description, x.debug].filter(Boolean).join(' '), 'error'); }
+/** @param {Context} ctx */
+function accountCard(ctx) {
+  const s = ctx.session;
+  const state = h('span', null, secondBadge(s.totp));
+  const turn = button(s.totp ? 'Switch off' : 'Set up', {
+    'aria-label': s.totp ? 'Switch off the second factor' : 'Set up a second factor',
+    onclick: async () => {
+      s.totp = await secondFactor(s.totp);
+      state.replaceChildren(secondBadge(s.totp));
+      turn.replaceChildren(s.totp ? 'Switch off' : 'Set up');
+      turn.setAttribute('aria-label', s.totp ? 'Switch off the second factor' : 'Set up a second factor');
+    },
+  });
+  return card({ title: 'Your account', sub: `${s.email}, ${s.role}`, actions: button('Change password', { icon: 'key', onclick: changePassword }) },
+    facts([['Second factor', [state, ' ', turn]], ['This session ends', [ago(s.until), ', or after ', plural(s.idleSeconds / 60, 'minute'), ' without use']]]));
+}
+
+/** @param {boolean} on */
+function secondBadge(on) { return on ? badge('On', { kind: 'ok', icon: 'check' }) : badge('Off', { icon: 'cross' }); }
+
+function commandsCard() {
+  return card({ title: 'On the server', sub: 'What holds all secrets, or is all data, is done by who is on the machine.' },
+    h('p', null, 'A consistent backup, while it serves:'), code('postern backup FILE'),
+    h('p', null, 'A new master secret of an app, printed once:'), code('postern app regenerate-secret KEY master'),
+    h('p', null, 'Everything derived anew and compared, the audit verified:'), code('postern check'));
 }

@@ -97,7 +97,7 @@ inBrowser(async (browser) => {
     ['access-who', 'access', () => press('tab', 'Who can?'), () => p.getByRole('combobox', { name: 'Collection' }).selectOption('orders'), () => p.getByLabel('Record (_id)').fill('order-000007'), () => press('button', 'List them')],
     ['access-findings', 'access', () => press('tab', 'Findings')],
     ['identity', 'identity'],
-    ['identity-new', 'identity', () => press('button', 'New service'), () => press('button', 'Go on')],
+    ['identity-new', 'identity', () => press('button', 'New service'), () => press('button', /^OpenID Connect/)],
     ['activity', 'activity'],
     ['audit', 'activity?tab=audit'],
     ['system', '/system'],
