@@ -41,13 +41,14 @@ export function wireAcl(a) {
  */
 export function short(a, level, right) {
   const l = levelOf(level), sign = right.toUpperCase();
-  const everyone = right === 'r' ? a.gr ?? l.read : a.gw ?? l.write;
+  const says = right === 'r' ? a.gr : a.gw;
+  const everyone = says ?? (right === 'r' ? l.read : l.write);
   const users = new Set(a[right].filter((id) => id !== a.creator)).size, groups = new Set(a.groups[right]).size;
   const verb = right === 'r' ? 'read' : 'written';
-  if (everyone) return { text: `${sign}:all`, title: `Can be ${verb} by all users`, icon: 'globe' };
-  if (users + groups === 0) return { text: `${sign}:owner`, title: `Can be ${verb} by its owner only`, icon: 'lock' };
+  if (everyone) return { text: `${sign}:all`, title: `Can be ${verb} by all users${says ? ', as the record itself says' : ''}`, icon: 'globe', kind: says ? 'open' : '' };
+  if (users + groups === 0) return { text: `${sign}:owner`, title: `Can be ${verb} by its owner only`, icon: 'lock', kind: '' };
   const text = [users && `${users} ${users === 1 ? 'user' : 'users'}`, groups && `${groups} ${groups === 1 ? 'group' : 'groups'}`].filter(Boolean).join(' and ');
-  return { text: `${sign}:${users || ''}${users && groups ? '+' : ''}${groups ? `${groups}g` : ''}`, title: `Can be ${verb} by its owner, ${text}`, icon: 'share' };
+  return { text: `${sign}:${users || ''}${users && groups ? '+' : ''}${groups ? `${groups}g` : ''}`, title: `Can be ${verb} by its owner, ${text}`, icon: 'share', kind: 'named' };
 }
 
 /** Does it say more than who created it? @param {Acl} a */
@@ -64,7 +65,7 @@ export function accessCell(kid, entity, level) {
   return h('span', { class: 'access-cell' }, userName(kid, a.creator, { icon: true }),
     /** @type {('r' | 'w')[]} */ (['r', 'w']).map((right) => {
       const s = short(a, level, right);
-      return h('span', { class: `access-right ${s.icon}`, title: s.title }, icon(s.icon), s.text);
+      return h('span', { class: `access-right ${s.kind}`, title: s.title }, icon(s.icon), s.text);
     }));
 }
 
