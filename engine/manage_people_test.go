@@ -200,6 +200,12 @@ func TestManagedSessions(t *testing.T) {
 	}
 	s.want(end(list[2].ID), 204, "")
 	s.want(me(open[2].token), 401, "InvalidCredentials")
+	audit := managed[struct {
+		Records []struct{ By, Act, Item string }
+	}](s.server, managePath("audit", "act", "end session"))
+	if r := audit.Records; len(r) != 1 || r[0].By != "master" || r[0].Act != "end session" || r[0].Item != s.alice.id {
+		t.Errorf("the audit tells %+v", r)
+	}
 	s.want(me(open[1].token), 200, "")
 	for _, id := range []string{list[2].ID, "none", list[1].ID[:14], list[1].ID + "00", "0000000000000000"} {
 		if a := end(id); a.status != 404 || get(a.json(t), "code") != "EntityNotFound" {

@@ -159,7 +159,7 @@ func (e *Engine) endManagedSession(r *Request) error {
 	if found == nil {
 		return fault(errEntityNotFound, "there is no such session")
 	}
-	if err := e.committer.submit(r.app, &endSession{app: r.app, by: r.actor(), digest: found.digest}); err != nil {
+	if err := e.committer.submit(r.app, &endSession{app: r.app, by: r.actor(), act: "end session", digest: found.digest}); err != nil {
 		return err
 	}
 	return r.nothing()
