@@ -53,7 +53,7 @@ func requestsCommand(s streams) *cobra.Command {
 	})
 	c.Long = `List the last requests of a running server (the last 1,000), one a line: time,
 method, path, status, milliseconds, who asked, and the last decision of the
-request with its rule ("postern why" tells more about it).
+request with its rule ("postern explain" tells more about it).
 
 What was refused or failed is always there. What was served is noted while
 somebody looks on: from this command's asking until 30 seconds later, so
