@@ -121,7 +121,7 @@ async function showUser(main, ctx, id) {
   }
   if (ctx.signal.aborted) return;
   const status = user._kmd?.status?.val;
-  const state = { suspended: status === 'disabled', locked: status === 'lockdown' || status === 'locked' };
+  const state = { suspended: status === 'disabled', locked: status === 'lockedDown' };
   learn(ctx.kid, [user]);
   const body = page(main, {
     title: [user.username, stateBadge(state)], crumbs,
