@@ -199,7 +199,7 @@ func TestImportReplacesWithoutACL(t *testing.T) {
 
 // With check the lines are decided as they would be and nothing is written.
 func TestImportCheck(t *testing.T) {
-	s := start(t)
+	s := start(t, func(o *options) { o.config.NoSamples = true }) // the master's use is told in a record of its own
 	lines := []string{`{"_id":"a"}`, `{`, `{"_id":"b"}`, `{"_id":"there"}`}
 	seq, _ := s.driver.Head()
 	wantResult(t, s.importBatch("box", "?check=true", asMaster, lines...), 4, 3, 0, 0, 1)
