@@ -87,7 +87,7 @@ function lint(panel, ctx) {
       label: 'Findings', rows: /** @type {Finding[]} */ (findings),
       columns: [
         { label: 'Weight', cell: (f) => badge(f.severity === 'warn' ? 'Warning' : 'Note', f.severity === 'warn' ? { kind: 'warn', icon: 'warn' } : { icon: 'info' }) },
-        { label: 'Where', cell: (f) => (f.collection ? h('a', { href: href(ctx.kid, 'data', [f.collection]) }, f.collection) : f.group ? h('a', { href: href(ctx.kid, 'groups', [f.group]) }, groupName(f.group)) : '') },
+        { label: 'Where', cell: (f) => (f.collection ? h('a', { href: href(ctx.kid, f.kind === 'full-collection' ? 'settings' : 'data', [f.collection]) }, f.collection) : f.group ? h('a', { href: href(ctx.kid, 'groups', [f.group]) }, groupName(f.group)) : '') },
         { label: 'What', cell: (f) => f.text },
         { label: 'How many', class: 'number', cell: (f) => count(f.count) },
         { label: 'Such as', class: 'mono', cell: (f) => h('span', { class: 'long-text' }, f.samples.slice(0, 3).map((s, i) => [i > 0 && ', ', f.kind === 'dangling-user' && !f.collection ? userName(ctx.kid, s) : s])) },

@@ -1,10 +1,10 @@
 // Activity: the last requests with what was decided about them, and the audit.
 import { api } from './api.js';
 import { brief, changes } from './diff.js';
-import { clear, h } from './dom.js';
+import { clear, h, refill } from './dom.js';
 import { userName } from './names.js';
 import { note } from './route.js';
-import { ago, badge, button, count, dialog, empty, errorBox, facts, fill, page, plural, table, tabs, toggle } from './ui.js';
+import { ago, alert, badge, button, code, count, dialog, empty, errorBox, facts, fill, page, plural, searchBox, table, tabs, toggle } from './ui.js';
 import { whyPanel } from './why.js';
 
 /** @typedef {import('./route.js').Context} Context */
@@ -32,26 +32,27 @@ function requests(panel, ctx) {
   clear(panel, h('div', { class: 'stack' }, h('div', { class: 'toolbar' },
     toggle({ label: 'Only refused and failed ones', checked: failed, onchange: (on) => { failed = on; draw(); } }), pause), problem, list));
   const draw = () => {
-    const shown = rows.filter((r) => !failed || r.status >= 400);
+    const shown = rows.filter((r) => !failed || refused(r));
     if (!shown.length) {
       clear(list, empty({ icon: 'activity', title: 'Nothing was asked yet', text: 'Requests show up here as they come, while somebody looks on; refused ones are kept.', line: `curl -u USER:PASSWORD '${ctx.origin}/appdata/${encodeURIComponent(ctx.kid)}/COLLECTION'` }));
       return;
     }
-    clear(list, table({
+    refill(list, table({
       label: 'Requests', rows: shown,
       columns: [
         { label: 'When', class: 'nowrap', cell: (r) => ago(r.at) },
         { label: 'Request', class: 'mono', cell: (r) => [h('strong', null, r.method), ' ', h('span', { class: 'long-text' }, r.path)] },
         { label: 'Who', cell: (r) => who(ctx, r) },
-        { label: 'Status', cell: (r) => badge(r.status, r.status < 400 ? { kind: 'ok', icon: 'check' } : { kind: 'bad', icon: 'cross' }) },
+        { label: 'Status', cell: (r) => badge(r.status, !refused(r) ? { kind: 'ok', icon: 'check' } : { kind: 'bad', icon: 'cross' }) },
         { label: 'Decision', cell: (r) => r.decision || h('span', { class: 'quiet' }, 'none was needed') },
         { label: 'Time', class: 'number', cell: (r) => `${r.ms.toFixed(1)} ms` },
       ],
       actions: (r) => (r.why && r.who._id ? button('Why?', { class: 'button small', 'aria-label': `Why was ${r.method} ${r.path} decided so?`, onclick: () => why(ctx, r) }) : null),
     }));
   };
+  let next = 0;
   const look = async () => {
-    if (!paused) {
+    if (!paused && !document.hidden) {
       try {
         const got = await api.get('v4/requests', { params: { after: last || undefined, app: ctx.kid }, signal: ctx.signal, idle: true });
         clear(problem);
@@ -64,10 +65,14 @@ function requests(panel, ctx) {
         }
       } catch (e) { if (!ctx.signal.aborted) clear(problem, errorBox(e)); }
     }
-    if (!ctx.signal.aborted && list.isConnected) setTimeout(look, every);
+    if (!ctx.signal.aborted && list.isConnected) next = setTimeout(look, every);
   };
+  ctx.signal.addEventListener('abort', () => clearTimeout(next));
   look();
 }
+
+/** As the server counts them; 207 is of many, of which some failed. @param {Logged} r */
+function refused(r) { return r.status >= 400 || r.status === 207; }
 
 /** @param {Context} ctx @param {Logged} r */
 function who(ctx, r) {
@@ -93,18 +98,27 @@ const kinds = {
 /** @param {HTMLElement} panel @param {Context} ctx */
 function audit(panel, ctx) {
   const limit = 50;
-  let kind = '', before = 0;
+  let kind = '', before = 0, everywhere = false;
+  const like = { act: '', by: '', item: '' };
   const list = h('div', { class: 'stack' }), chain = h('div', { class: 'stack tight' });
   const select = h('select', { 'aria-label': 'Kind of record', onchange: () => { kind = select.value; before = 0; load(); } },
     h('option', { value: '' }, 'All kinds'), Object.entries(kinds).map(([id, k]) => h('option', { value: id }, k.text)));
   const verify = () => fill(chain, async () => {
     const got = await api.get('v4/audit/verify', { signal: ctx.signal });
-    return badge(got.ok ? `${plural(got.records, 'record')}, and the chain is whole` : `The chain is broken at record ${got.fault?.n}: ${got.fault?.reason}`, got.ok ? { kind: 'ok', icon: 'check' } : { kind: 'bad', icon: 'warn' });
+    if (!got.ok) return alert('error', h('p', { class: 'alert-title' }, `The chain is broken at record ${got.fault?.n}.`), h('p', null, got.fault?.reason));
+    return [badge(`${plural(got.records, 'record')}, and the chain is whole`, { kind: 'ok', icon: 'check' }),
+      h('p', { class: 'hint' }, 'Who keeps this end of the chain elsewhere can hold the audit against it later:'), code(`postern audit verify --head ${got.head.n}:${got.head.hash}`)];
   }, ctx.signal);
-  clear(panel, h('div', { class: 'stack' }, h('div', { class: 'toolbar' }, select, button('Verify the chain', { icon: 'check', onclick: verify }), chain), list));
+  const search = (/** @type {'act' | 'by' | 'item'} */ name, /** @type {string} */ label) => searchBox({ label, onsearch: (text) => { like[name] = text; before = 0; load(); } });
+  clear(panel, h('div', { class: 'stack' },
+    h('div', { class: 'toolbar' }, select, search('act', 'What begins with'), search('by', 'Who begins with'), search('item', 'On the id'), button('Verify the chain', { icon: 'check', onclick: verify })),
+    toggle({ label: 'Of the whole server', hint: 'Operators, providers and other apps, too.', checked: false, onchange: (on) => { everywhere = on; before = 0; load(); } }), chain, list));
   const load = () => fill(list, async () => {
-    const got = await api.get('v4/audit', { params: { app: ctx.kid, kind, before: before || undefined, limit }, signal: ctx.signal });
+    const got = await api.get('v4/audit', { params: { app: everywhere ? '' : ctx.kid, kind, ...like, before: before || undefined, limit }, signal: ctx.signal });
     const rows = /** @type {Line[]} */ (got.records);
+    // One answer looks at so many records; behind them there may be more that match.
+    const older = got.next && button('Older records', { onclick: () => { before = got.next; load(); } });
+    if (!rows.length && older) return [h('p', { class: 'quiet' }, `Nothing down to record ${count(got.next)}.`), h('div', { class: 'row' }, older)];
     if (!rows.length) return empty({ icon: 'activity', title: 'Nothing is recorded', text: 'Changes of levels, access, groups, users and settings are recorded here, with what was before and after.' });
     return [
       table({
@@ -120,7 +134,7 @@ function audit(panel, ctx) {
         ],
       }),
       h('div', { class: 'row' }, before > 0 && button('The newest', { onclick: () => { before = 0; load(); } }),
-        rows.length === limit && button('Older records', { onclick: () => { before = rows[rows.length - 1].n; load(); } })),
+        older),
     ];
   }, ctx.signal);
   load();
@@ -135,7 +149,9 @@ function by(ctx, r) {
 /** What changed, a line each. @param {Line} r */
 function diff(r) {
   if (r.kind !== 'change') return brief(r.after, 80);
-  return h('ul', { class: 'diff', role: 'list' }, changes(r.before, r.after).slice(0, 6).map((c) => h('li', null, c.path && h('code', null, c.path), ' ', said(c))));
+  const all = changes(r.before, r.after);
+  return h('ul', { class: 'diff', role: 'list' }, all.slice(0, 6).map((c) => h('li', null, c.path && h('code', null, c.path), ' ', said(c))),
+    all.length > 6 && h('li', { class: 'quiet' }, `and ${count(all.length - 6)} more`));
 }
 
 /** @param {import('./diff.js').Change} c */

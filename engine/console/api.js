@@ -1,6 +1,8 @@
 // Requests to the server. Every one goes to the console's own listener, with its
 // cookie and the header that a foreign page cannot set.
 
+import { parseJSON } from './json.js';
+
 /** @typedef {'owner' | 'editor' | 'viewer'} Role */
 /** @typedef {{email: string, role: Role, idleSeconds: number, until: string, totp: boolean, origin?: string}} Session */
 
@@ -83,7 +85,7 @@ export async function request(method, path, options = {}) {
 
 /** @param {string} text */
 function read(text) {
-  try { return JSON.parse(text); } catch { return undefined; }
+  try { return parseJSON(text); } catch { return undefined; }
 }
 
 /** @param {Record<string, any>} [params] */

@@ -68,3 +68,22 @@ export function jsonFault(text) {
     return '';
   } catch (e) { return /** @type {Error} */ (e).message; }
 }
+
+/**
+ * Reads JSON. A number whose digits this browser's numbers do not hold stays as it is
+ * written, as an object that JSON.stringify writes so again: what is shown and sent
+ * back is what was there.
+ * @param {string} text
+ * @returns {any}
+ */
+export function parseJSON(text) {
+  const keep = /** @type {any} */ (JSON).rawJSON;
+  if (!keep) return JSON.parse(text);
+  /** @param {string} _key @param {any} v @param {any} [context] */
+  const each = (_key, v, context) => {
+    if (typeof v !== 'number' || !context) return v;
+    const digits = context.source.replace(/[eE].*$/, '').replace(/[-.]/g, '').replace(/^0+/, '');
+    return digits.length > 15 || !Number.isFinite(v) ? keep(context.source) : v;
+  };
+  return JSON.parse(text, each);
+}

@@ -6,7 +6,7 @@ import { userName } from './names.js';
 import { readAcl } from './acl.js';
 import { value } from './grid.js';
 import { aclEditor } from './acl-editor.js';
-import { jsonFault } from './json.js';
+import { jsonFault, parseJSON } from './json.js';
 
 /** @typedef {import('./acl.js').Entity} Entity */
 /** @typedef {import('./route.js').Context} Context */
@@ -107,7 +107,7 @@ function jsonField(text) {
   /** @returns {{doc?: any, error?: string}} */
   function read() {
     try {
-      const doc = JSON.parse(area.value);
+      const doc = parseJSON(area.value);
       return doc === null || typeof doc !== 'object' || Array.isArray(doc) ? { error: 'A record is a JSON object: { … }.' } : { doc };
     } catch { return { error: `This is no JSON yet: ${jsonFault(area.value)}.` }; }
   }

@@ -205,6 +205,25 @@ inBrowser(async (browser) => {
     assert.match(await p.locator('main').innerText(), /Shared[^]*Private|shared[^]*private/);
     await shot(p, 'story-audit');
   });
+  await check('numbers keep their digits when a record is edited', async () => {
+    const digits = '12345678901234567890'; // more than a number of a browser holds
+    await must('POST', `/appdata/${kid}/exact`, { _id: 'first' });
+    await open(p, `#/${kid}/data/exact`);
+    await press('button', 'Create record');
+    await dialog().getByRole('textbox').fill(`{"_id":"big","n":${digits},"small":0.1,"text":"a"}`);
+    await dialog().getByRole('button', { name: 'Create record' }).click();
+    await p.getByText('big was created').waitFor();
+    await open(p, `#/${kid}/data/exact?id=big`);
+    await press('button', 'Edit');
+    const area = dialog().getByRole('textbox');
+    await area.fill((await area.inputValue()).replace('"a"', '"b"'));
+    await dialog().getByRole('button', { name: 'Save record' }).click();
+    await p.getByText('big was saved').waitFor();
+    const text = await p.evaluate(async at => (await fetch(at, { headers: { 'X-Postern-Console': '1' } })).text(), `/-/console/api/appdata/${kid}/exact/big`);
+    assert(text.includes(`"n":${digits}`) && text.includes('"small":0.1') && text.includes('"text":"b"'), text);
+    await p.keyboard.press('Escape');
+    await p.getByTestId('record').waitFor({ state: 'detached' });
+  });
   await check('signed out, nothing is left of it', async () => {
     await press('button', /^Operator /);
     await press('menuitem', 'Sign out');
