@@ -17,9 +17,9 @@ export async function show(main, ctx) {
   const again = () => fill(body, async () => {
     const [services, stores, here] = await Promise.all([
       api.get('v4/auth-services', { signal: ctx.signal }), api.get('v4/identity-stores', { signal: ctx.signal }), api.get(env(ctx.kid), { signal: ctx.signal })]);
-    const page = { services, stores, here, again };
-    clear(actions, own && button('New service', { icon: 'plus', kind: 'primary', onclick: () => choose(ctx, page) }));
-    return [servicesCard(ctx, page), storesCard(ctx, page), !own && h('p', { class: 'hint' }, `Providers are for owners; your role is ${ctx.session.role}.`)];
+    const p = { services, stores, here, again };
+    clear(actions, own && button('New service', { icon: 'plus', kind: 'primary', onclick: () => choose(ctx, p) }));
+    return [servicesCard(ctx, p), storesCard(ctx, p), !own && h('p', { class: 'hint' }, `Providers are for owners; your role is ${ctx.session.role}.`)];
   }, ctx.signal);
   await again();
 }
